@@ -1,0 +1,124 @@
+"""Fixtures for everybody: real databases, a real broker, names of one's own. Factories are in factories.py."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.brokers import ApacheKafka, BrokerUnavailableError, ForeignKafka, Tansu, choose_broker
+from tests.databases import (
+    DatabaseUnavailableError,
+    ForeignPostgres,
+    PostgresServer,
+    PostgresTemplates,
+    SqliteTemplates,
+    choose_postgres,
+)
+
+_REQUIRE_ALL = os.environ.get("GATEWAY_TEST_REQUIRE") == "all"
+
+
+def _do_without(reason: str) -> None:
+    """Skip, or fail where nothing may be skipped."""
+    if _REQUIRE_ALL:
+        pytest.fail(f"GATEWAY_TEST_REQUIRE=all: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def _upgrade(url: str) -> None:
+    from gateway.store.migrate import upgrade
+
+    upgrade(url)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[ApacheKafka | Tansu | ForeignKafka]:
+    """The broker, running; `kafka.servers` is its address."""
+    try:
+        broker = choose_broker(require_apache=_REQUIRE_ALL)
+    except BrokerUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def breakable_kafka(kafka) -> Iterator[ApacheKafka]:
+    """The broker for a test that stops or kills it; runs again afterwards with all its data. Never Tansu."""
+    if not isinstance(kafka, ApacheKafka):
+        _do_without("needs an Apache Kafka of its own: apt-get install maven, and unset GATEWAY_TEST_KAFKA")
+    yield kafka
+    kafka.start()
+
+
+@pytest.fixture(autouse=True)
+def _apache_kafka_if_needed(request) -> None:
+    if request.node.get_closest_marker("needs_apache_kafka") and not request.getfixturevalue("kafka").is_apache:
+        _do_without("the embedded broker lacks what this test asks about: apt-get install maven for Apache Kafka")
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Topics and groups that begin with it are this test's own."""
+    return f"t{uuid.uuid4().hex[:6]}."
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer | ForeignPostgres]:
+    """The server, running."""
+    try:
+        server = choose_postgres()
+    except DatabaseUnavailableError as error:
+        _do_without(str(error))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def breakable_postgres(postgres) -> Iterator[PostgresServer]:
+    """The server for a test that stops or kills it; runs again afterwards."""
+    if not postgres.is_ours:
+        _do_without("needs a PostgreSQL of its own: unset GATEWAY_TEST_DATABASE_URL")
+    yield postgres
+    postgres.start()
+
+
+@pytest.fixture(scope="session")
+def _postgres_templates(postgres) -> Iterator[PostgresTemplates]:
+    templates = PostgresTemplates(postgres, _upgrade)
+    yield templates
+    templates.close()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_templates(tmp_path_factory) -> SqliteTemplates:
+    return SqliteTemplates(tmp_path_factory.mktemp("sqlite"), _upgrade)
+
+
+@pytest.fixture
+def postgres_url(_postgres_templates) -> Iterator[str]:
+    """An empty, migrated PostgreSQL database of the test's own."""
+    with _postgres_templates.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_templates) -> Iterator[str]:
+    """An empty, migrated SQLite database of the test's own."""
+    with _sqlite_templates.fresh() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request) -> str:
+    """The same test on either database, empty and migrated."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def blank_database_url(request) -> Iterator[str]:
+    """Either database without any table, for tests of the migrations."""
+    name = "_sqlite_templates" if request.param == "sqlite" else "_postgres_templates"
+    with request.getfixturevalue(name).blank() as url:
+        yield url
