@@ -1,0 +1,165 @@
+"""Events, and what is owed to whom."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+MOMENT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
+
+NOTIFICATIONS = {
+    "name": "notifications",
+    "kind": "kafka",
+    "audience": "customer",
+    "owner": "",
+    "settings": '{"topic": "notifications.v1"}',
+    "state": "active",
+    "strict": True,
+    "sandbox": False,
+    "last_position": 0,
+}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "event",
+        sa.Column("number", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("type", sa.String(40), nullable=False),
+        sa.Column("job", NUMBER),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("jobversion", sa.Integer()),
+        sa.Column("brand", sa.String(100)),
+        sa.Column("profile_version", sa.Integer()),
+        sa.Column("record", NUMBER),
+        sa.Column("note", NUMBER),
+        sa.Column("note_revision", sa.Integer()),
+        sa.Column("by_user", NUMBER),
+        sa.Column("occurred_at", MOMENT, nullable=False),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.Column("recipients", sa.SmallInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_event"),
+    )
+    op.create_index("ix_event_brand", "event", ["brand", "recorded_at"])
+    op.create_index("ix_event_job", "event", ["job", "position"])
+    destination = op.create_table(
+        "destination",
+        sa.Column("number", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(249), nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("audience", sa.String(20), nullable=False),
+        sa.Column("owner", sa.String(200), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("strict", sa.Boolean(), nullable=False),
+        sa.Column("sandbox", sa.Boolean(), nullable=False),
+        sa.Column("breaker", sa.Text()),
+        sa.Column("budget", sa.Text()),
+        sa.Column("last_position", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_destination"),
+        sa.UniqueConstraint("name", name="uq_destination_name"),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("number", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event", NUMBER, nullable=False),
+        sa.Column("destination", NUMBER, nullable=False),
+        sa.Column("lane", NUMBER, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("previous", sa.Integer()),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("reason", sa.String(60)),
+        sa.Column("detail", sa.Text()),
+        sa.Column("waits_text", sa.Text()),
+        sa.Column("claims", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("due_at", MOMENT),
+        sa.Column("digest", sa.String(64)),
+        sa.Column("operation", NUMBER),
+        sa.Column("superseded_by", NUMBER),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("settled_at", MOMENT),
+        sa.PrimaryKeyConstraint("number", name="pk_delivery"),
+    )
+    op.create_index("ix_delivery_event", "delivery", ["event"])
+    _create_partial_index(
+        "ix_delivery_owed", "delivery", ["destination", "lane", "position"], "state IN ('pending', 'held', 'dead')"
+    )
+    _create_partial_index(
+        "ix_delivery_state", "delivery", ["state", "number"], "state IN ('held', 'dead', 'skipped', 'superseded')"
+    )
+    op.create_table(
+        "lane",
+        sa.Column("destination", NUMBER, nullable=False),
+        sa.Column("key", NUMBER, nullable=False),
+        sa.Column("owed", sa.Integer(), nullable=False),
+        sa.Column("rank", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", MOMENT),
+        sa.Column("token", sa.String(32)),
+        sa.PrimaryKeyConstraint("destination", "key", name="pk_lane"),
+    )
+    op.create_index("ix_lane_due", "lane", ["destination", "rank", "due_at"])
+    op.create_table(
+        "attempt",
+        sa.Column("delivery", NUMBER, nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("begun_at", MOMENT, nullable=False),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(20), nullable=False),
+        sa.Column("reason", sa.String(60)),
+        sa.Column("detail", sa.Text()),
+        sa.Column("fault_domain", sa.String(20)),
+        sa.Column("profile_version", sa.Integer()),
+        sa.Column("digest", sa.String(64)),
+        sa.PrimaryKeyConstraint("delivery", "ordinal", name="pk_attempt"),
+        sa.ForeignKeyConstraint(["delivery"], ["delivery.number"], name="fk_attempt_delivery"),
+    )
+    op.create_table(
+        "feed_position",
+        sa.Column("destination", NUMBER, nullable=False),
+        sa.Column("position", NUMBER, nullable=False),
+        sa.Column("delivery", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("destination", "position", name="pk_feed_position"),
+    )
+    op.create_table(
+        "operation",
+        sa.Column("number", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("kind", sa.String(30), nullable=False),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("author", sa.String(100), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("frozen", sa.Text(), nullable=False),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("progress", sa.Text(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_operation"),
+    )
+    op.create_table(
+        "operator_action",
+        sa.Column("number", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("author", sa.String(100), nullable=False),
+        sa.Column("verb", sa.String(40), nullable=False),
+        sa.Column("subject", sa.String(40), nullable=False),
+        sa.Column("numbers", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_operator_action"),
+    )
+    op.create_table(
+        "retired_total",
+        sa.Column("flow", sa.String(10), nullable=False),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("count", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("flow", "state", name="pk_retired_total"),
+    )
+    op.bulk_insert(destination, [NOTIFICATIONS])
+
+
+def _create_partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
+    condition = sa.text(where)
+    op.create_index(name, table, columns, unique=unique, postgresql_where=condition, sqlite_where=condition)

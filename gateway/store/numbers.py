@@ -1,0 +1,45 @@
+"""Hands out numbers. A process takes blocks in a transaction of its own, so that nobody waits for a counter's lock.
+
+Numbers of several processes are not in order of time; nothing may rely on it (see `job.sequence`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import update
+
+from gateway.store.tables import counter
+
+if TYPE_CHECKING:
+    from gateway.store.database import Database
+
+BLOCK = 10_000
+
+
+class Numbers:
+    """Numbers of the kinds `record`, `event` and `delivery`."""
+
+    def __init__(self, database: Database, *, block: int = BLOCK) -> None:
+        self._database = database
+        self._block = block
+        self._free: dict[str, range] = {}
+
+    async def reserve(self, kind: str, count: int) -> None:
+        """Makes sure that `take` can hand out `count` numbers. Call it with no transaction open."""
+        if len(self._free.get(kind, range(0))) >= count:
+            return
+        size = max(self._block, count)
+        taken = update(counter).where(counter.c.kind == kind).values(next=counter.c.next + size)
+        async with self._database.transaction() as connection:
+            end: int = (await connection.execute(taken.returning(counter.c.next))).scalar_one()
+        # What was left of the old block is given up: a gap, never a number used twice.
+        self._free[kind] = range(end - size, end)
+
+    def take(self, kind: str, count: int) -> range:
+        """The next `count` reserved numbers."""
+        free = self._free[kind]
+        if len(free) < count:
+            raise LookupError(f"fewer than {count} numbers of kind {kind} are reserved")
+        self._free[kind] = free[count:]
+        return free[:count]

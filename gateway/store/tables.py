@@ -1,0 +1,451 @@
+"""Every table, with the meaning of a row and of its states.
+
+JSON is kept as text that is encoded once (`codec`); nothing queries inside it. Times are `Moment`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gateway.store.columns import Moment, Number
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Blocks of numbers handed to processes: next free one per kind.
+counter = Table(
+    "counter",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    Column("next", Number, nullable=False),
+)
+
+# An enterprise. `receipts`: all | problems | none. `first_party`: the organizations it puts are its branches.
+account = Table(
+    "account",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("first_party", Boolean, nullable=False, default=False),
+    Column("receipts", String(10), nullable=False, default="problems"),
+)
+
+# A service company. `members` is what was put of it, `latest` the digest of each source's last put (JSON).
+organization = Table(
+    "organization",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("handle", String(200), nullable=False, unique=True),
+    Column("branch_of", Number),
+    Column("receipts", String(10), nullable=False, default="problems"),
+    Column("members", Text, nullable=False),
+    Column("latest", Text, nullable=False),
+)
+
+# A dispatcher or technician of one organization.
+user = Table(
+    "gateway_user",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("organization", Number, nullable=False, index=True),
+    Column("role", String(20), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("deactivated_at", Moment),
+    Column("members", Text, nullable=False),
+    Column("latest", Text, nullable=False),
+    Column("position_at", Moment),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("position_why_none", String(40)),
+)
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("members", Text, nullable=False),
+)
+
+# The aggregate's columns that are searched by; everything else of it is in `state` (JSON, see `codec`).
+# `accept_by` is set only while the offer is open, for the clock. `version` grows with every save.
+job = Table(
+    "job",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("account", Number),
+    Column("brand", String(100)),
+    Column("organization", Number, nullable=False),
+    Column("external_id", String(200)),
+    Column("customer", Number, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("closure", String(20)),
+    Column("accept_by", Moment),
+    Column("held_by", Number),
+    Column("state", Text, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Index("ix_job_organization", "organization", "status"),
+    Index("ix_job_brand", "brand", "status"),
+    Index(
+        "ix_job_accept_by",
+        "accept_by",
+        postgresql_where=text("accept_by IS NOT NULL"),
+        sqlite_where=text("accept_by IS NOT NULL"),
+    ),
+)
+
+appointment = Table(
+    "appointment",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("job", Number, nullable=False, index=True),
+    Column("status", String(20), nullable=False),
+    Column("technician", Number, index=True),
+    Column("start_at", Moment, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+# `text` is private unless the note is public; only `store.notes` reads it, into `Private`.
+note = Table(
+    "note",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("job", Number, nullable=False, index=True),
+    Column("source", String(200), nullable=False),
+    Column("by_enterprise", Boolean, nullable=False),
+    Column("user", Number),
+    Column("visibility", String(10), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("published", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("latest", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+# A sender's own id -> our number, or none yet. `source` is empty for the gateway's own names. `job` is the job of
+# an appointment or note. `waiting`: parked records may wait here; whoever parks and whoever creates locks the row.
+reference = Table(
+    "reference",
+    metadata,
+    Column("source", String(200), primary_key=True),
+    Column("kind", String(3), primary_key=True),
+    Column("external_id", String(200), primary_key=True),
+    Column("number", Number),
+    Column("job", Number),
+    Column("waiting", Boolean, nullable=False, default=False),
+)
+
+# One record taken in. `state`: applied | ignored | refused | parked | unmapped | quarantined | requeued.
+# `place` columns are null for HTTP and internal records. `holds_id`: this row owns (source, message_id); repeats,
+# refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes.
+# Parked ones wait on (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds.
+inbound_record = Table(
+    "inbound_record",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("door", String(249), nullable=False),
+    Column("partition", Integer),
+    Column("offset", Number),
+    Column("append_time", Moment),
+    Column("arrived_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("source", String(200)),
+    Column("message_id", String(200)),
+    Column("type", String(100)),
+    Column("digest", String(64), nullable=False),
+    Column("holds_id", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", String(60)),
+    Column("field", String(200)),
+    Column("detail", Text),
+    Column("first", Number),
+    Column("job", Number),
+    Column("brand", String(100)),
+    Column("waits_source", String(200)),
+    Column("waits_kind", String(3)),
+    Column("waits_id", String(200)),
+    Column("waits_text", Text),
+    Column("settled_at", Moment),
+    Column("headers", Text),
+    Column("raw", LargeBinary),
+    Index(
+        "uq_inbound_record_place",
+        "door",
+        "partition",
+        "offset",
+        "append_time",
+        unique=True,
+        postgresql_where=text('"offset" IS NOT NULL'),
+        sqlite_where=text('"offset" IS NOT NULL'),
+    ),
+    Index(
+        "uq_inbound_record_message",
+        "source",
+        "message_id",
+        unique=True,
+        postgresql_where=text("holds_id AND message_id IS NOT NULL"),
+        sqlite_where=text("holds_id AND message_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_inbound_record_open",
+        "state",
+        "number",
+        postgresql_where=text("state IN ('parked', 'unmapped', 'quarantined', 'requeued')"),
+        sqlite_where=text("state IN ('parked', 'unmapped', 'quarantined', 'requeued')"),
+    ),
+    Index(
+        "ix_inbound_record_waits",
+        "waits_source",
+        "waits_kind",
+        "waits_id",
+        postgresql_where=text("state = 'parked'"),
+        sqlite_where=text("state = 'parked'"),
+    ),
+    Index(
+        "ix_inbound_record_held_job",
+        "job",
+        "number",
+        postgresql_where=text("state IN ('parked', 'unmapped')"),
+        sqlite_where=text("state IN ('parked', 'unmapped')"),
+    ),
+)
+
+# What was taken in, counted at the door in the receiving transaction; append-only, folded by the clock.
+# `partition` is -1 where the door has none. `folded` rows are sums of what was folded.
+intake = Table(
+    "intake",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("door", String(249), nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("count", Number, nullable=False),
+    Column("first_offset", Number),
+    Column("last_offset", Number),
+    Column("taken_at", Moment, nullable=False),
+    Index("ix_intake_door", "door", "partition"),
+)
+
+# The append time up to which a partition has been read: what expiry waits for.
+caught_up = Table(
+    "caught_up",
+    metadata,
+    Column("topic", String(249), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", Number, nullable=False),
+    Column("caught_up_to", Moment, nullable=False),
+)
+
+# Something that happened. `body` is canonical JSON without note texts; `recipients` is how many deliveries it was
+# appended for. `jobversion` is null for events without one; `position` orders the events of a job.
+event = Table(
+    "event",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("type", String(40), nullable=False),
+    Column("job", Number),
+    Column("position", Integer, nullable=False),
+    Column("jobversion", Integer),
+    Column("brand", String(100)),
+    Column("profile_version", Integer),
+    Column("record", Number),
+    Column("note", Number),
+    Column("note_revision", Integer),
+    Column("by_user", Number),
+    Column("occurred_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("recipients", SmallInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_event_job", "job", "position"),
+    Index("ix_event_brand", "brand", "recorded_at"),
+)
+
+# Where documents go: a topic, webhook or queue of a brand, an organization, a source, or the notifications.
+# `state`: active | paused | open | half_open. `settings` is JSON for its publisher. `strict`: a dead head blocks its
+# lane.
+destination = Table(
+    "destination",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("name", String(249), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("audience", String(20), nullable=False),
+    Column("owner", String(200), nullable=False, default=""),
+    Column("settings", Text, nullable=False),
+    Column("state", String(12), nullable=False, default="active"),
+    Column("strict", Boolean, nullable=False, default=True),
+    Column("sandbox", Boolean, nullable=False, default=False),
+    Column("breaker", Text),
+    Column("budget", Text),
+    Column("last_position", Number, nullable=False, default=0),
+)
+
+# One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.
+# `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
+# `previous` is the jobversion sent before it on this lane. `claims` counts the claims that covered it, `attempts`
+# the tries that left the building. A first try that succeeded has no row in `attempt`.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("event", Number, nullable=False),
+    Column("destination", Number, nullable=False),
+    Column("lane", Number, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("previous", Integer),
+    Column("state", String(12), nullable=False),
+    Column("reason", String(60)),
+    Column("detail", Text),
+    Column("waits_text", Text),
+    Column("claims", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("retries", Integer, nullable=False, default=0),
+    Column("due_at", Moment),
+    Column("digest", String(64)),
+    Column("operation", Number),
+    Column("superseded_by", Number),
+    Column("created_at", Moment, nullable=False),
+    Column("settled_at", Moment),
+    Index(
+        "ix_delivery_owed",
+        "destination",
+        "lane",
+        "position",
+        postgresql_where=text("state IN ('pending', 'held', 'dead')"),
+        sqlite_where=text("state IN ('pending', 'held', 'dead')"),
+    ),
+    Index(
+        "ix_delivery_state",
+        "state",
+        "number",
+        postgresql_where=text("state IN ('held', 'dead', 'skipped', 'superseded')"),
+        sqlite_where=text("state IN ('held', 'dead', 'skipped', 'superseded')"),
+    ),
+    Index("ix_delivery_event", "event"),
+)
+
+# One (destination, job) with something owed. `owed` counts pending, held and, where strict, dead deliveries.
+# A claim is a `due_at` in the future plus a `token`; `due_at` is null while the head is held or dead.
+lane = Table(
+    "lane",
+    metadata,
+    Column("destination", Number, primary_key=True),
+    Column("key", Number, primary_key=True),
+    Column("owed", Integer, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("due_at", Moment),
+    Column("token", String(32)),
+    Index("ix_lane_due", "destination", "rank", "due_at"),
+)
+
+# One try that did not simply succeed at first: what was answered, and whose fault it was.
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery", Number, ForeignKey("delivery.number"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("begun_at", Moment, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", String(60)),
+    Column("detail", Text),
+    Column("fault_domain", String(20)),
+    Column("profile_version", Integer),
+    Column("digest", String(64)),
+)
+
+# One version of a brand profile. `state`: draft | active | retired.
+profile = Table(
+    "profile",
+    metadata,
+    Column("brand", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("state", String(10), nullable=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("imported_at", Moment, nullable=False),
+)
+
+# Who may call the HTTP edge; `keys` holds sealed secrets, two at a time for rotation.
+principal = Table(
+    "principal",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("state", String(12), nullable=False, default="active"),
+    UniqueConstraint("kind", "name"),
+)
+
+# A recovery operation with its frozen set and progress.
+# `state`: previewed | running | paused | stopped | canceled | done. `made`: deliveries that it made (owed as well).
+operation = Table(
+    "operation",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("kind", String(30), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("frozen", Text, nullable=False),
+    Column("made", Integer, nullable=False, default=0),
+    Column("progress", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+# Who did what to which rows, and why. Append-only.
+operator_action = Table(
+    "operator_action",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("verb", String(40), nullable=False),
+    Column("subject", String(40), nullable=False),
+    Column("numbers", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# An event's place in the feed of one destination, given in the recording transaction: no gaps that fill later.
+feed_position = Table(
+    "feed_position",
+    metadata,
+    Column("destination", Number, primary_key=True),
+    Column("position", Number, primary_key=True),
+    Column("delivery", Number, nullable=False),
+)
+
+# Counts of rows that retention removed, so that the sums still agree.
+retired_total = Table(
+    "retired_total",
+    metadata,
+    Column("flow", String(10), primary_key=True),
+    Column("state", String(12), primary_key=True),
+    Column("count", Number, nullable=False),
+)
