@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
+PIN = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links --system-certs $(LOCK_ARGS)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup check test demo bench faults fmt lock clean
 
@@ -49,11 +52,8 @@ fmt: setup ## format, and fix what the linter can fix
 
 lock: ## pin what pyproject.toml asks for, keeping pins that still fit; LOCK_ARGS=--upgrade moves them all
 	@test -x .cache/lock/bin/uv || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install --quiet uv==$(UV_VERSION); }
-	@.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --system-certs $(LOCK_ARGS) \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra embedded --group dev \
-	  --output-file requirements.lock pyproject.toml
-	@{ echo '# Made by "make lock" from pyproject.toml: runtime, embedded broker, development tools, build backend.'; \
-	   cat requirements.lock; } > requirements.lock.new && mv requirements.lock.new requirements.lock
+	@$(PIN) --extra embedded --group dev --output-file requirements.lock pyproject.toml
+	@$(PIN) --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
 clean: ## remove what the tools made; data in var/ stays
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
