@@ -1,0 +1,138 @@
+"""Who may do what: by side, by whose job it is, and by the role of the user who acts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.commands import (
+    AcceptOffer,
+    AddAppointment,
+    AddNote,
+    AnswerSurvey,
+    CancelAppointment,
+    CancelJob,
+    ChangeAppointment,
+    CompleteAppointment,
+    CompleteJob,
+    CreateJob,
+    DeclineOffer,
+    DeleteAppointment,
+    EditNote,
+    ExpireOffer,
+    OnMyWay,
+    PauseAppointment,
+    Request,
+    RestoreJob,
+    SendReminder,
+    SetNoteVisibility,
+    StartAppointment,
+    SubmitOffer,
+    UndoOnMyWay,
+    WithdrawOffer,
+)
+from gateway.core.outcomes import Refused, Why
+from gateway.core.parties import Side, User
+
+if TYPE_CHECKING:
+    from gateway.core.job import Job, Visit
+
+# What a technician does in the field, on visits and jobs that are theirs; everything else is a dispatcher's.
+PROGRESS = (OnMyWay, UndoOnMyWay, StartAppointment, PauseAppointment, CompleteAppointment)
+_FIELD_WORK = (*PROGRESS, AddNote, EditNote)
+
+_ALLOWED: dict[Side, tuple[type, ...]] = {
+    Side.ENTERPRISE: (
+        SubmitOffer,
+        WithdrawOffer,
+        CreateJob,
+        CancelJob,
+        RestoreJob,
+        AddAppointment,
+        ChangeAppointment,
+        SendReminder,
+        AddNote,
+    ),
+    Side.PROVIDER: (
+        AcceptOffer,
+        DeclineOffer,
+        CreateJob,
+        CancelJob,
+        RestoreJob,
+        CompleteJob,
+        AddAppointment,
+        ChangeAppointment,
+        DeleteAppointment,
+        CancelAppointment,
+        *PROGRESS,
+        AddNote,
+        EditNote,
+        SetNoteVisibility,
+    ),
+    Side.BOOKING_PAGE: (SubmitOffer,),
+    Side.SURVEYS: (AnswerSurvey,),
+    Side.GATEWAY: (ExpireOffer, ChangeAppointment),
+}
+
+
+def refuse_actor(job: Job | None, request: Request) -> Refused | None:
+    """Why the actor may not do this; None where nothing speaks against it."""
+    actor, command = request.actor, request.command
+    if not isinstance(command, _ALLOWED[actor.side]):
+        return Refused(why=Why.NOT_ALLOWED, member="type", detail=f"not for the side {actor.side.value}")
+    if job is not None and not _is_theirs(job, request):
+        return Refused(why=Why.NOT_YOUR_JOB, member="subject")
+    if actor.side is Side.ENTERPRISE and request.refs.technician is not None and not actor.first_party:
+        return Refused(why=Why.NOT_ALLOWED, member="data.technician", detail="the provider assigns its technicians")
+    if actor.user is None:
+        return None
+    return refuse_user(actor.user, request) or _refuse_role(job, actor.user, request)
+
+
+def _is_theirs(job: Job, request: Request) -> bool:
+    actor = request.actor
+    match actor.side:
+        case Side.ENTERPRISE:
+            return job.account is not None and job.account == actor.account
+        case Side.PROVIDER:
+            return job.organization == actor.organization
+        case Side.BOOKING_PAGE:
+            return job.source == actor.source
+        case Side.SURVEYS | Side.GATEWAY:
+            return True
+
+
+def refuse_user(user: User, request: Request) -> Refused | None:
+    """Whether the user may act at all: at arrival with their own credential, else when it occurred."""
+    if user.organization != request.actor.organization:
+        return Refused(why=Why.NOT_YOUR_USER, member="data.user")
+    if user.active:
+        return None
+    before = user.deactivated_at is not None and request.occurred_at < user.deactivated_at
+    if before and not request.actor.own_credential:
+        return None
+    return Refused(why=Why.USER_DEACTIVATED, member="data.user")
+
+
+def _refuse_role(job: Job | None, user: User, request: Request) -> Refused | None:
+    if user.role.dispatches:
+        return None
+    if not isinstance(request.command, _FIELD_WORK):
+        return Refused(why=Why.ROLE_NOT_ALLOWED, member="data.user", detail="a dispatcher does this")
+    if job is None:
+        return Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="no such job")
+    number = request.refs.appointment
+    if isinstance(request.command, PROGRESS):
+        visit = job.find_visit(number) if isinstance(number, int) else None
+        theirs = visit is None or _is_assigned(visit, user, request)
+    else:
+        theirs = any(_is_assigned(visit, user, request) for visit in job.visits)
+    return None if theirs else Refused(why=Why.NOT_ASSIGNED, member="data.user")
+
+
+def _is_assigned(visit: Visit, user: User, request: Request) -> bool:
+    """Now, or, for what the organization's system sends late, when it occurred."""
+    if visit.technician == user.number:
+        return True
+    if request.actor.own_credential or visit.technician_before != user.number or visit.reassigned_at is None:
+        return False
+    return request.occurred_at < visit.reassigned_at

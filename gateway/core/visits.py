@@ -1,0 +1,280 @@
+"""Appointments: added, changed, taken away, and their progress.
+
+One visit's progress is last-writer-wins on (moment, rank, message id): phones work offline and arrive late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gateway.core.closing import refuse_ended
+from gateway.core.commands import (
+    CancelAppointment,
+    ChangeAppointment,
+    CompleteAppointment,
+    DeleteAppointment,
+    NewVisit,
+    OnMyWay,
+    PauseAppointment,
+    Request,
+    StartAppointment,
+    UndoOnMyWay,
+)
+from gateway.core.customers import customer_event, estimate_arrival, survey_is_due, told_of_end
+from gateway.core.events import STATUS_EVENTS, Event, EventType
+from gateway.core.ids import Ref
+from gateway.core.job import (
+    JOB_TRANSITIONS,
+    MAX_VISITS,
+    VISIT_TRANSITIONS,
+    Job,
+    JobAction,
+    ProgressKey,
+    Rank,
+    Visit,
+    VisitStatus,
+)
+from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Refused, Unmapped, Why
+from gateway.core.reasons import Ending, GivenReason, ReasonKind
+from gateway.core.telling import by, happened
+
+if TYPE_CHECKING:
+    from gateway.core.facts import Facts
+
+Progress = OnMyWay | UndoOnMyWay | StartAppointment | PauseAppointment | CompleteAppointment
+
+_BECOMES = {
+    OnMyWay: (VisitStatus.EN_ROUTE, Rank.EN_ROUTE),
+    UndoOnMyWay: (VisitStatus.SCHEDULED, Rank.SCHEDULED),
+    StartAppointment: (VisitStatus.STARTED, Rank.STARTED),
+    PauseAppointment: (VisitStatus.PAUSED, Rank.PAUSED),
+    CompleteAppointment: (VisitStatus.COMPLETE, Rank.COMPLETE),
+}
+
+
+def add(job: Job, request: Request, facts: Facts, asked: NewVisit) -> Outcome:
+    """A new visit; on a completed job it opens the job again."""
+    if job.canceled or job.status not in JOB_TRANSITIONS[JobAction.ADD_APPOINTMENT]:
+        return refuse_ended(job)
+    if len(job.visits) >= MAX_VISITS:
+        return Refused(why=Why.TOO_MANY_APPOINTMENTS, detail=f"a job has at most {MAX_VISITS}")
+    visit = new_visit(asked, request, facts)
+    if isinstance(visit, Refused):
+        return visit
+    after = replace(job, visits=(*job.visits, visit), ended=None)
+    event = happened(EventType.APPOINTMENT_SCHEDULED, job, after, request, facts)
+    return Applied(job=after, events=(event, *told_of_new_visit(after, visit, request, facts)))
+
+
+def new_visit(asked: NewVisit, request: Request, facts: Facts) -> Visit | Refused:
+    """The visit asked for, numbered after its record, for the technician whom the request names."""
+    refusal = refuse_technician(request, facts)
+    if refusal is not None:
+        return refusal
+    technician = request.refs.technician
+    return Visit(
+        number=request.number,
+        start=asked.start,
+        duration=asked.duration,
+        window=asked.window,
+        technician=technician if isinstance(technician, int) else None,
+    )
+
+
+def refuse_technician(request: Request, facts: Facts) -> Refused | None:
+    """Whether the technician named may be given a visit: one of the organization's own, active, who does visits."""
+    number = request.refs.technician
+    if number is None:
+        return None
+    user = facts.users.get(number) if isinstance(number, int) else None
+    if user is None or facts.organization is None or user.organization != facts.organization.number:
+        return Refused(why=Why.NOT_YOUR_USER, member="data.technician")
+    if not user.active:
+        return Refused(why=Why.USER_DEACTIVATED, member="data.technician")
+    return None if user.role.visits else Refused(why=Why.NOT_A_TECHNICIAN, member="data.technician")
+
+
+def told_of_new_visit(job: Job, visit: Visit, request: Request, facts: Facts) -> tuple[Event, ...]:
+    """The customer hears of a new appointment."""
+    who = by(request, facts)
+    return (customer_event(EventType.CUSTOMER_APPOINTMENT_SCHEDULED, job, visit, who, request.occurred_at),)
+
+
+def find_visit(job: Job, request: Request) -> Visit | Outcome:
+    """The visit that the request names, or why there is none: parked on an id that nobody has used yet."""
+    ref = request.refs.appointment
+    if isinstance(ref, Ref):
+        return Parked(ref=ref)
+    visit = job.find_visit(ref) if ref is not None else None
+    if visit is None:
+        return Refused(why=Why.NOT_YOUR_JOB, member="data.appointment", detail="not an appointment of this job")
+    return visit
+
+
+def change(job: Job, request: Request, facts: Facts, command: ChangeAppointment) -> Outcome:
+    """A new time, window or technician, until the visit has ended."""
+    visit = find_visit(job, request)
+    if not isinstance(visit, Visit):
+        return visit
+    if visit.has_ended:
+        return _refuse_ended_visit(job, visit)
+    refusal = refuse_technician(request, facts)
+    if refusal is not None:
+        return refusal
+    technician = request.refs.technician if isinstance(request.refs.technician, int) else visit.technician
+    technician = None if command.unassign else technician
+    changed = replace(
+        visit,
+        start=command.start or visit.start,
+        duration=command.duration or visit.duration,
+        window=command.window or visit.window,
+        technician=technician,
+        unassigned_by_gateway=command.by_gateway or (visit.unassigned_by_gateway and technician is None),
+    )
+    if technician != visit.technician:
+        changed = replace(changed, technician_before=visit.technician, reassigned_at=request.occurred_at)
+    if changed == visit:
+        return Ignored(why=Why.NO_CHANGE)
+    after = job.with_visit(changed)
+    events = [happened(EventType.APPOINTMENT_CHANGED, job, after, request, facts)]
+    moved = (changed.start, changed.duration, changed.window) != (visit.start, visit.duration, visit.window)
+    if moved and not command.by_gateway:
+        who = by(request, facts)
+        events.append(customer_event(EventType.CUSTOMER_APPOINTMENT_CHANGED, after, changed, who, request.occurred_at))
+    return Applied(job=after, events=tuple(events))
+
+
+def take_away(job: Job, request: Request, facts: Facts, command: DeleteAppointment | CancelAppointment) -> Outcome:
+    """Deletes a visit not begun, or cancels one not ended."""
+    visit = find_visit(job, request)
+    if not isinstance(visit, Visit):
+        return visit
+    if visit.has_ended:
+        return _refuse_ended_visit(job, visit)
+    deletes = isinstance(command, DeleteAppointment)
+    if deletes and visit.status is not VisitStatus.SCHEDULED:
+        return Refused(why=Why.APPOINTMENT_BEGUN, member="data.appointment", detail="cancel it instead")
+    status = VisitStatus.DELETED if deletes else VisitStatus.CANCELED
+    text = command.reason if isinstance(command, CancelAppointment) else None
+    reason = facts.reasons.given(ReasonKind.CANCEL, text) if text is not None else None
+    after = job.with_visit(replace(visit, status=status, ended_at=request.occurred_at, reason=reason))
+    events = [happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason)]
+    if told_of_end(visit):
+        who = by(request, facts)
+        gone = after.find_visit(visit.number) or visit
+        events.append(customer_event(EventType.CUSTOMER_APPOINTMENT_CANCELED, after, gone, who, request.occurred_at))
+    return Applied(job=after, events=tuple(events))
+
+
+def progress(job: Job, request: Request, facts: Facts, command: Progress) -> Outcome:
+    """On my way, its undo, started, paused, completed: stale if something later is known already."""
+    visit = find_visit(job, request)
+    if not isinstance(visit, Visit):
+        return visit
+    status, rank = _BECOMES[type(command)]
+    key = ProgressKey(request.occurred_at, rank, request.key)
+    if _is_stale(job, visit, key):
+        return Ignored(why=Why.STALE, events=(_stale_event(job, visit, request, facts),))
+    present = visit.was if visit.was is not None and job.canceled else visit.status
+    if status not in VISIT_TRANSITIONS[present]:
+        return _refuse_transition(job, visit, status)
+    if visit.was is not None and job.canceled and not _before_cancellation(job, request):
+        return Refused(why=Why.JOB_CANCELED)
+    reason = _find_reason(facts, command)
+    if isinstance(reason, Refused):
+        return reason
+    if isinstance(reason, str):
+        return Unmapped(job=replace(job, held_by=request.number), text=reason)
+    if visit.was is not None and job.canceled:
+        # It happened before the job was canceled: kept for the restore, told without moving the status.
+        ended_at = request.occurred_at if status is VisitStatus.COMPLETE else visit.ended_at
+        after = job.with_visit(replace(visit, was=status, progress=key, reason=reason, ended_at=ended_at))
+        return Applied(job=after, events=(happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason),))
+    ended_at = request.occurred_at if status is VisitStatus.COMPLETE else None
+    moved = replace(visit, status=status, progress=key, reason=reason, ended_at=ended_at)
+    after, told = _told_of_progress(job.with_visit(moved), moved, request, facts, command)
+    return Applied(
+        job=after, events=(happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason), *told)
+    )
+
+
+def _is_stale(job: Job, visit: Visit, key: ProgressKey) -> bool:
+    if visit.progress is not None and key <= visit.progress:
+        return True
+    # A visit that was canceled or deleted by itself takes no earlier progress either.
+    gone = visit.status in {VisitStatus.CANCELED, VisitStatus.DELETED} and not (visit.was is not None and job.canceled)
+    return gone and visit.ended_at is not None and key.occurred_at < visit.ended_at
+
+
+def _stale_event(job: Job, visit: Visit, request: Request, facts: Facts) -> Event:
+    event = happened(EventType.PROGRESS_STALE, job, job, request, facts)
+    return replace(event, details={"appointment": visit.number, "command": type(request.command).__name__})
+
+
+def _before_cancellation(job: Job, request: Request) -> bool:
+    return job.ended is not None and request.occurred_at < job.ended.at
+
+
+def _refuse_ended_visit(job: Job, visit: Visit) -> Refused:
+    if visit.was is not None and job.canceled:
+        return Refused(why=Why.JOB_CANCELED, detail="restore the job first")
+    return Refused(why=Why.APPOINTMENT_ENDED, member="data.appointment", detail=f"it is {visit.status.value}")
+
+
+def _refuse_transition(job: Job, visit: Visit, status: VisitStatus) -> Refused:
+    if visit.has_ended:
+        return _refuse_ended_visit(job, visit)
+    return Refused(
+        why=Why.TRANSITION_NOT_ALLOWED,
+        member="data.appointment",
+        detail=f"{visit.status.value} does not become {status.value}",
+    )
+
+
+def _find_reason(facts: Facts, command: Progress) -> GivenReason | Refused | str | None:
+    """The reason of a completion or pause; a plain text is one that waits for a mapping."""
+    if isinstance(command, PauseAppointment):
+        return _pausing_reason(facts, command.reason)
+    if not isinstance(command, CompleteAppointment):
+        return None
+    if command.reason is None:
+        only = facts.reasons.find_only_completing()
+        if only is None:
+            return Refused(why=Why.REASON_REQUIRED, member="data.reason")
+        return facts.reasons.given(ReasonKind.COMPLETE, only.code)
+    given = facts.reasons.given(ReasonKind.COMPLETE, command.reason)
+    if given.outcome is not None:
+        return given
+    return command.reason if facts.reasons.open_ended else Refused(why=Why.UNKNOWN_REASON, member="data.reason")
+
+
+def _pausing_reason(facts: Facts, text: str | None) -> GivenReason | Refused | None:
+    if text is None:
+        return None
+    given = facts.reasons.given(ReasonKind.COMPLETE, text)
+    if given.outcome is Ending.COMPLETES:
+        return Refused(why=Why.REASON_COMPLETES, member="data.reason", detail="complete the appointment instead")
+    if given.outcome is None and not facts.reasons.open_ended:
+        return Refused(why=Why.UNKNOWN_REASON, member="data.reason")
+    return given
+
+
+def _told_of_progress(
+    job: Job, visit: Visit, request: Request, facts: Facts, command: Progress
+) -> tuple[Job, tuple[Event, ...]]:
+    who, at = by(request, facts), request.occurred_at
+    match command:
+        case OnMyWay(minutes):
+            technician = facts.users.get(visit.technician) if visit.technician is not None else None
+            position = technician.position if technician else None
+            arrival = estimate_arrival(job, visit, minutes, position, at)
+            event = customer_event(EventType.CUSTOMER_ON_MY_WAY, job, visit, who, at, estimated_arrival=arrival)
+            return job, (event,)
+        case StartAppointment():
+            return job, (customer_event(EventType.CUSTOMER_ARRIVED, job, visit, who, at),)
+        case CompleteAppointment() if survey_is_due(job, facts.now):
+            job = replace(job, surveyed_at=facts.now)
+            return job, (customer_event(EventType.CUSTOMER_SURVEY_REQUESTED, job, visit, who, at),)
+        case _:
+            return job, ()
