@@ -13,7 +13,10 @@ BANNED_WORDS = {
     *("manager", "service", "helper", "util", "utils", "common", "base", "data", "info", "process", "handle"),
 }
 # Names that a framework dictates: name -> who calls it so.
-DICTATED_NAMES: dict[str, str] = {}
+DICTATED_NAMES = {
+    "process_bind_param": "SQLAlchemy's TypeDecorator",
+    "process_result_value": "SQLAlchemy's TypeDecorator",
+}
 
 # Files of tests/ that may sleep: path -> why no event could be awaited instead.
 MAY_SLEEP = {
