@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers import ApacheKafka, BrokerUnavailableError, ForeignKafka, Tansu, choose_broker
 from tests.databases import (
@@ -15,6 +16,9 @@ from tests.databases import (
     SqliteTemplates,
     choose_postgres,
 )
+
+settings.register_profile("suite", deadline=None, print_blob=True)  # a busy machine is not a failure
+settings.load_profile("suite")
 
 _REQUIRE_ALL = os.environ.get("GATEWAY_TEST_REQUIRE") == "all"
 
