@@ -37,6 +37,7 @@ check: setup ## format, lint, types, layers, unit, contract and architecture tes
 	$(BIN)/python -m pytest -q $(wildcard tests/unit tests/contract tests/architecture)
 
 test: setup ## the whole suite: both databases, a real Kafka broker
+	@$(BIN)/python -m tests.brokers
 	$(BIN)/python -m pytest $(ARGS)
 
 demo: setup ## the main job end to end through real processes; STAY=1 leaves it running
@@ -46,6 +47,7 @@ bench: setup ## the benchmarks; results in var/bench
 	$(BIN)/python -m bench $(ARGS)
 
 faults: setup ## the fault suite at full length
+	@$(BIN)/python -m tests.brokers
 	GATEWAY_TEST_LENGTH=full $(BIN)/python -m pytest tests/faults $(ARGS)
 
 fmt: setup ## format, and fix what the linter can fix

@@ -285,3 +285,10 @@ async def create_topics(servers: str, names: Iterable[str], partitions: int = 1,
                 raise for_code(code)
     finally:
         await admin.close()
+
+
+if __name__ == "__main__":  # before the tests, whose time is limited
+    try:
+        fetch_jars()
+    except BrokerUnavailableError as error:
+        sys.stderr.write(f"{error}\n")
