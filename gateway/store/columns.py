@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+
+def to_microseconds(moment: datetime) -> int:
+    """Since 1970: how SQLite keeps a moment."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 # SQLite gives only INTEGER primary keys the row id's speed.
 Number = BigInteger().with_variant(Integer, "sqlite")
 
@@ -32,9 +38,9 @@ class Moment(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name != "sqlite":
             return value
-        return (value - _EPOCH) // _MICROSECOND
+        return to_microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name != "sqlite":
             return value  # type: ignore[no-any-return]
-        return _EPOCH + value * _MICROSECOND
+        return _EPOCH + int(value) * _MICROSECOND

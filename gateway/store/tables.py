@@ -149,9 +149,9 @@ note = Table(
 reference = Table(
     "reference",
     metadata,
+    Column("external_id", String(200), primary_key=True),
     Column("source", String(200), primary_key=True),
     Column("kind", String(3), primary_key=True),
-    Column("external_id", String(200), primary_key=True),
     Column("number", Number),
     Column("job", Number),
     Column("waiting", Boolean, nullable=False, default=False),
@@ -202,8 +202,8 @@ inbound_record = Table(
     ),
     Index(
         "uq_inbound_record_message",
-        "source",
         "message_id",
+        "source",
         unique=True,
         postgresql_where=text("holds_id AND message_id IS NOT NULL"),
         sqlite_where=text("holds_id AND message_id IS NOT NULL"),
@@ -258,13 +258,15 @@ caught_up = Table(
 )
 
 # Something that happened. `body` is canonical JSON without note texts; `recipients` is how many deliveries it was
-# appended for. `jobversion` is null for events without one; `position` orders the events of a job.
+# appended for. `jobversion` is null for events without one; `position` orders the events of a job; `source` is the
+# name of the account, organization or channel whose job it is.
 event = Table(
     "event",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("type", String(40), nullable=False),
     Column("job", Number),
+    Column("source", String(200), nullable=False),
     Column("position", Integer, nullable=False),
     Column("jobversion", Integer),
     Column("brand", String(100)),
@@ -303,7 +305,7 @@ destination = Table(
 
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.
 # `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
-# `previous` is the jobversion sent before it on this lane. `claims` counts the claims that covered it, `attempts`
+# `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it, `attempts`
 # the tries that left the building. A first try that succeeded has no row in `attempt`.
 delivery = Table(
     "delivery",
@@ -341,6 +343,13 @@ delivery = Table(
         "number",
         postgresql_where=text("state IN ('held', 'dead', 'skipped', 'superseded')"),
         sqlite_where=text("state IN ('held', 'dead', 'skipped', 'superseded')"),
+    ),
+    Index(
+        "ix_delivery_left",
+        "destination",
+        "lane",
+        postgresql_where=text("state IN ('superseded', 'skipped', 'dead')"),
+        sqlite_where=text("state IN ('superseded', 'skipped', 'dead')"),
     ),
     Index("ix_delivery_event", "event"),
 )

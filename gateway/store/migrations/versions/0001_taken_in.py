@@ -112,13 +112,13 @@ def upgrade() -> None:
     op.create_index("ix_note_job", "note", ["job"])
     op.create_table(
         "reference",
+        sa.Column("external_id", sa.String(200), nullable=False),
         sa.Column("source", sa.String(200), nullable=False),
         sa.Column("kind", sa.String(3), nullable=False),
-        sa.Column("external_id", sa.String(200), nullable=False),
         sa.Column("number", NUMBER),
         sa.Column("job", NUMBER),
         sa.Column("waiting", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "kind", "external_id", name="pk_reference"),
+        sa.PrimaryKeyConstraint("external_id", "source", "kind", name="pk_reference"),
     )
     op.create_table(
         "inbound_record",
@@ -165,7 +165,7 @@ def upgrade() -> None:
     _create_partial_index(
         "uq_inbound_record_message",
         "inbound_record",
-        ["source", "message_id"],
+        ["message_id", "source"],
         "holds_id AND message_id IS NOT NULL",
         unique=True,
     )

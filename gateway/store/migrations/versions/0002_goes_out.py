@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("number", NUMBER, autoincrement=False, nullable=False),
         sa.Column("type", sa.String(40), nullable=False),
         sa.Column("job", NUMBER),
+        sa.Column("source", sa.String(200), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("jobversion", sa.Integer()),
         sa.Column("brand", sa.String(100)),
@@ -87,6 +88,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_delivery"),
     )
     op.create_index("ix_delivery_event", "delivery", ["event"])
+    _create_partial_index(
+        "ix_delivery_left", "delivery", ["destination", "lane"], "state IN ('superseded', 'skipped', 'dead')"
+    )
     _create_partial_index(
         "ix_delivery_owed", "delivery", ["destination", "lane", "position"], "state IN ('pending', 'held', 'dead')"
     )

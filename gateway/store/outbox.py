@@ -1,0 +1,186 @@
+"""Appends what happened and who is owed it, in the transaction that saves the state it follows from.
+
+The order of the three statements matters: a lane's row is locked before its deliveries are inserted, so that whoever
+settles deliveries of that lane either sees the new ones or has finished before them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Executable, case, func, insert, literal, or_, select, true
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.store.given import encode_rows, given
+from gateway.store.states import LEFT, is_any
+from gateway.store.tables import delivery, destination, event, lane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.core.events import NoteRevision
+
+# Under pressure the lower goes first. 0: offers, decisions, completions, cancellations. 1: progress and changes.
+# 2: notes, reminders, receipts.
+RANKS = (0, 1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """A row of `event`. `body` is encoded JSON; `recipients` is how many deliveries are appended for it."""
+
+    number: int
+    type: str
+    job: int | None
+    source: str
+    position: int
+    jobversion: int | None
+    brand: str | None
+    profile_version: int | None
+    record: int | None
+    note: NoteRevision | None = None
+    by_user: int | None = None
+    occurred_at: datetime
+    recorded_at: datetime
+    recipients: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """One event owed to one destination. `lane` is the job, or minus the record; `position` is unique in its lane.
+
+    `held`: waits until the brand's profile knows `waits_text`. `rank` is one of `RANKS`.
+    """
+
+    number: int
+    event: int
+    destination: int
+    lane: int
+    position: int
+    previous: int | None = None
+    state: Literal["pending", "held"] = "pending"
+    waits_text: str | None = None
+    rank: int = 1
+
+
+async def append(
+    connection: AsyncConnection, events: Sequence[NewEvent], deliveries: Sequence[NewDelivery], now: datetime
+) -> None:
+    """Appends in the caller's transaction, by three statements whatever the number of rows.
+
+    Lanes are locked in order of (destination, lane): the caller locks none of them before. A claimed lane stays
+    claimed; one whose head waits for somebody stays so; a new one is due at `now`, unless its head is held.
+    """
+    if events:
+        rows = [_event_row(one) for one in events]
+        await connection.execute(_insert_events(connection.dialect.name), encode_rows(connection, rows))
+    if deliveries:
+        lanes = encode_rows(connection, _lane_rows(deliveries, now))
+        await connection.execute(_upsert_lanes(connection.dialect.name), lanes)
+        rows = [_delivery_row(one, now) for one in deliveries]
+        await connection.execute(_insert_deliveries(connection.dialect.name), encode_rows(connection, rows))
+
+
+def _event_row(new: NewEvent) -> dict[str, Any]:
+    return {
+        "number": new.number,
+        "type": new.type,
+        "job": new.job,
+        "source": new.source,
+        "position": new.position,
+        "jobversion": new.jobversion,
+        "brand": new.brand,
+        "profile_version": new.profile_version,
+        "record": new.record,
+        "note": new.note.number if new.note else None,
+        "note_revision": new.note.revision if new.note else None,
+        "by_user": new.by_user,
+        "occurred_at": new.occurred_at,
+        "recorded_at": new.recorded_at,
+        "recipients": new.recipients,
+        "body": new.body,
+    }
+
+
+def _delivery_row(new: NewDelivery, now: datetime) -> dict[str, Any]:
+    return {
+        "number": new.number,
+        "event": new.event,
+        "destination": new.destination,
+        "lane": new.lane,
+        "position": new.position,
+        "previous": new.previous,
+        "state": new.state,
+        "waits_text": new.waits_text,
+        "created_at": now,
+    }
+
+
+def _lane_rows(deliveries: Iterable[NewDelivery], now: datetime) -> Iterable[dict[str, Any]]:
+    """One row per lane: how much is added, the most urgent rank, and when the lane is due if it is a new one."""
+    lanes: dict[tuple[int, int], dict[str, Any]] = {}
+    for one in sorted(deliveries, key=lambda one: (one.destination, one.lane, one.position)):
+        row = lanes.get((one.destination, one.lane))
+        if row is None:
+            due = None if one.state == "held" else now
+            row = {"destination": one.destination, "key": one.lane, "owed": 0, "rank": one.rank, "due_at": due}
+            lanes[one.destination, one.lane] = row
+        row["owed"] += 1
+        row["rank"] = min(row["rank"], one.rank)
+    return lanes.values()
+
+
+@cache
+def _insert_events(dialect: str) -> Executable:
+    names = [column.name for column in event.columns]
+    rows = given(dialect, **{column.name: column.type for column in event.columns})
+    return insert(event).from_select(names, select(*(rows.c[name] for name in names)))
+
+
+@cache
+def _upsert_lanes(dialect: str) -> Executable:
+    names = ["destination", "key", "owed", "rank", "due_at"]
+    rows = given(dialect, **{name: lane.c[name].type for name in names})
+    # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
+    listed = select(*(rows.c[name] for name in names)).where(true()).order_by(rows.c.destination, rows.c.key)
+    into = sqlite.insert(lane) if dialect == "sqlite" else postgresql.insert(lane)
+    added = into.from_select(names, listed)
+    return added.on_conflict_do_update(
+        index_elements=[lane.c.destination, lane.c.key],
+        set_={
+            "owed": lane.c.owed + added.excluded.owed,
+            "rank": case((added.excluded.rank < lane.c.rank, added.excluded.rank), else_=lane.c.rank),
+        },
+    )
+
+
+@cache
+def _insert_deliveries(dialect: str) -> Executable:
+    names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text", "created_at")
+    rows = given(dialect, **{name: delivery.c[name].type for name in names})
+    zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries")}
+    values = {name: rows.c[name] for name in names if name != "previous"}
+    # What was sent before it: not a version that was superseded, skipped or, on a relaxed destination, given up
+    # meanwhile, but what stood before that one. Versions begin at 1; 0 stands for none.
+    left = (
+        select(func.coalesce(delivery.c.previous, 0))
+        .join(event, event.c.number == delivery.c.event)
+        .join(destination, destination.c.number == delivery.c.destination)
+        .where(
+            delivery.c.destination == rows.c.destination,
+            delivery.c.lane == rows.c.lane,
+            is_any(delivery.c.state, LEFT),
+            or_(delivery.c.state != "dead", ~destination.c.strict),
+            event.c.jobversion == rows.c.previous,
+        )
+        .limit(1)
+    )
+    previous = func.nullif(func.coalesce(left.scalar_subquery(), rows.c.previous), 0)
+    selected = {**values, **zeros, "previous": previous.label("previous")}
+    return insert(delivery).from_select(list(selected), select(*selected.values()))
