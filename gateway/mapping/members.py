@@ -1,0 +1,146 @@
+"""Which members of an event's body an audience gets, in the words it gets them in.
+
+Allow-lists: what is not named here does not leave, whatever a body may come to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.events import EventType
+from gateway.core.job import Closure, JobStatus
+from gateway.core.reasons import ReasonKind
+from gateway.core.visibility import Audience, Withheld
+from gateway.mapping.codes import Refusal, find_code, standing_in
+from gateway.mapping.profile import CanceledAs
+
+if TYPE_CHECKING:
+    from gateway.core.parties import Json
+    from gateway.mapping.profile import Profile
+
+Body = Mapping[str, "Json"]
+
+_TOLD = (
+    "changes",
+    "previous_status",
+    "status",
+    "closure",
+    "occurred_at",
+    "details",
+    "accept_by",
+    "replaces",
+    "clock_ahead",
+)
+# Members copied as they are, by audience; everything else is made below.
+_PLAIN: Mapping[Audience, tuple[str, ...]] = {
+    Audience.ENTERPRISE: _TOLD,
+    Audience.PROVIDER: _TOLD,
+    Audience.TECHNICIAN: _TOLD,
+    Audience.CUSTOMER: ("occurred_at", "details"),
+    Audience.OPS: tuple(name for name in _TOLD if name != "details"),
+}
+_JOB = ("id", "external_id", "source", "brand", "title", "organization")
+_ORGANIZATION = ("id", "name")
+_BY = ("role", "name")
+_NOTE = ("id", "revision")
+_VISIT = ("id", "status", "previous_status", "start", "duration_seconds", "assigned", "window")
+_REASON = ("kind", "text", "code", "label", "outcome")
+_RECEIPT = ("record", "job", "state", "reason", "field", "detail", "about", "first")
+
+_COMPLETE: Final = JobStatus.COMPLETE.value
+_CANCELED: Final = Closure.CANCELED.value
+
+
+def receipt_members(body: Body) -> dict[str, Json]:
+    """What a sender is told of one of its records."""
+    return _some(body, _RECEIPT)
+
+
+def event_members(
+    event_type: str, body: Body, profile: Profile | None, audience: Audience, note_text: str | Withheld | None
+) -> dict[str, Json]:
+    """The `data` of an event for `audience`; with a profile, the reasons in the brand's words as it knows them now."""
+    members = _some(body, _PLAIN[audience])
+    job = body.get("job")
+    if isinstance(job, dict):
+        members["job"] = _job(job)
+    visits = body.get("appointments")
+    if isinstance(visits, list):
+        members["appointments"] = [_visit(visit, profile, audience) for visit in visits if isinstance(visit, dict)]
+    if audience is Audience.CUSTOMER:
+        return members
+    by = body.get("by")
+    if isinstance(by, dict):
+        members["by"] = _some(by, _BY)
+    reason = body.get("reason")
+    if isinstance(reason, dict):
+        members["reason"] = _reason(reason, profile)
+    note = body.get("note")
+    if isinstance(note, dict):
+        members["note"] = _note(event_type, note, note_text)
+    if audience is Audience.ENTERPRISE:
+        _use_status_words(event_type, members, profile)
+    return members
+
+
+def brand_code(event_type: str, body: Body, profile: Profile) -> str | int | Refusal | None:
+    """The brand's code for the standing in `body`, a refusal, or None where the profile says nothing.
+
+    A body without a status (a receipt) has no standing and gets an empty code.
+    """
+    standing = standing_in(event_type, body)
+    return "" if standing is None else find_code(profile.codes, standing)
+
+
+def _some(body: Body, names: tuple[str, ...]) -> dict[str, Json]:
+    return {name: body[name] for name in names if name in body}
+
+
+def _job(job: Body) -> dict[str, Json]:
+    members = _some(job, _JOB)
+    organization = job.get("organization")
+    if isinstance(organization, dict):
+        members["organization"] = _some(organization, _ORGANIZATION)
+    return members
+
+
+def _visit(visit: Body, profile: Profile | None, audience: Audience) -> dict[str, Json]:
+    members = _some(visit, _VISIT)
+    reason = visit.get("reason")
+    if isinstance(reason, dict) and audience is not Audience.CUSTOMER:
+        members["reason"] = _reason(reason, profile)
+    return members
+
+
+def _reason(reason: Body, profile: Profile | None) -> dict[str, Json]:
+    """A reason that no list knew when it was given may be known to the version that renders it."""
+    members = _some(reason, _REASON)
+    kind, text = reason.get("kind"), reason.get("text")
+    if profile is None or reason.get("code") is not None or not isinstance(text, str) or not isinstance(kind, str):
+        return members
+    known = profile.reasons.given(ReasonKind(kind), text)
+    if known.code is not None:
+        outcome = known.outcome.value if known.outcome is not None else None
+        members |= {"code": known.code, "label": known.label, "outcome": outcome}
+    return members
+
+
+def _note(event_type: str, note: Body, text: str | Withheld | None) -> dict[str, Json]:
+    """Only a publication carries text, and only what was opened for its receiver."""
+    members = _some(note, _NOTE)
+    if event_type == EventType.NOTE_PUBLISHED.value:
+        members["text"] = text if isinstance(text, str) else None
+        members["withheld"] = not isinstance(text, str)
+    return members
+
+
+def _use_status_words(event_type: str, members: dict[str, Json], profile: Profile | None) -> None:
+    if profile is not None and profile.canceled_as is CanceledAs.COMPLETE:
+        return
+    canceled = members.get("closure") == _CANCELED
+    if canceled and members.get("status") == _COMPLETE:
+        members["status"] = _CANCELED
+    was_canceled = canceled or event_type == EventType.JOB_RESTORED.value
+    if was_canceled and members.get("previous_status") == _COMPLETE:
+        members["previous_status"] = _CANCELED

@@ -1,0 +1,303 @@
+"""A brand profile: what varies by brand, as a checked value made from one versioned YAML file.
+
+Its shape is checked here; whether it covers everything that can happen is `check`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from gateway.core.events import EventType
+from gateway.core.job import JobStatus, VisitStatus
+from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonKind, ReasonLists
+from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
+from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
+from gateway.mapping.problems import Problem
+from gateway.mapping.source import Path, Source, dotted, line_of, read_source
+
+Name = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Word = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Topic = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,180}$")]
+Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
+ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
+
+# Types a destination can be sent at all; of these an account's feed gets those that are for enterprises.
+EVENT_NAMES = frozenset(kind.value for kind in EventType)
+DEFAULT = "default"
+
+
+class Part(BaseModel):
+    """A piece of a profile: frozen, and closed to members that nobody reads."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PlainReason(Part):
+    """A decline or cancel reason in the brand's words."""
+
+    code: Text
+    label: Text
+
+
+class CompleteReason(PlainReason):
+    """A complete reason; `outcome` says what it does to the job."""
+
+    outcome: Ending
+
+
+class StatusCode(Part):
+    """The brand's code for a standing, or its name for not being told of it."""
+
+    status: JobStatus
+    closure: StrictStr | None = None
+    appointment_status: VisitStatus | None = None
+    code: StrictStr | StrictInt | None = None
+    refuse: Word | None = None
+
+    @model_validator(mode="after")
+    def _is_one_row(self) -> StatusCode:
+        if (self.code is None) == (self.refuse is None):
+            raise ValueError("give either a code or refuse: <name of the reason>")
+        closures = CLOSURES[self.status.value]
+        if closures and self.closure not in closures:
+            raise ValueError(f"{self.status.value} needs a closure: {', '.join(sorted(closures))}")
+        if not closures and self.closure is not None:
+            raise ValueError(f"{self.status.value} has no closure")
+        return self
+
+    @property
+    def standing(self) -> Standing:
+        visit = self.appointment_status
+        return Standing(self.status.value, self.closure, visit.value if visit else None)
+
+    @property
+    def entry(self) -> Code | Refusal:
+        return Refusal(self.refuse) if self.refuse is not None else self.code if self.code is not None else ""
+
+
+class CanceledAs(StrEnum):
+    """The status word for a canceled job on the wire."""
+
+    CANCELED = "canceled"
+    COMPLETE = "complete"
+
+
+class Features(Part):
+    """What of the gateway the brand uses."""
+
+    notes: StrictBool = True
+    photos: StrictBool = True
+
+
+class Route(Part):
+    """Work for these postal codes and service types goes to `organization`; an empty list means any."""
+
+    postal_prefixes: tuple[Text, ...] = ()
+    service_types: tuple[Text, ...] = ()
+    organization: Text
+
+    def serves(self, postal_code: str, service_type: str | None) -> bool:
+        near = not self.postal_prefixes or postal_code.startswith(self.postal_prefixes)
+        return near and (not self.service_types or service_type in self.service_types)
+
+
+class FeedFormat(StrEnum):
+    """Canonical: CloudEvents in structured JSON. Custom: the brand's own JSON, by expressions."""
+
+    CANONICAL = "canonical"
+    CUSTOM = "custom"
+
+
+class Feed(Part):
+    """The wire form of the brand's events. Expressions see the canonical CloudEvent.
+
+    `events` maps an event type, or `default`, to the expression that makes its body.
+    """
+
+    format: FeedFormat = FeedFormat.CANONICAL
+    content_type: Text = "application/json"
+    key: ExpressionText | None = None
+    events: Mapping[str, ExpressionText] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_what_its_format_needs(self) -> Feed:
+        if self.format is FeedFormat.CANONICAL and (self.events or self.key is not None):
+            raise ValueError("the canonical format takes no expressions")
+        if self.format is FeedFormat.CUSTOM and not self.events:
+            raise ValueError("the custom format needs expressions in events")
+        unknown = sorted(set(self.events) - EVENT_NAMES - {DEFAULT})
+        if unknown:
+            raise ValueError(f"no such event type: {', '.join(unknown)}")
+        return self
+
+
+class DestinationKind(StrEnum):
+    """The publisher that serves a destination."""
+
+    KAFKA = "kafka"
+
+
+class Some(StrEnum):
+    """Shorthands for which events a destination gets."""
+
+    ALL = "all"
+    STATUS_CHANGES_ONLY = "status_changes_only"
+
+
+class Destination(Part):
+    """Where the brand's feed goes. `strict`: a dead delivery stops its lane until someone looks at it."""
+
+    name: Topic
+    kind: DestinationKind = DestinationKind.KAFKA
+    topic: Topic
+    events: Some | tuple[EventType, ...] = Some.ALL
+    strict: StrictBool = True
+
+
+class Inbound(Part):
+    """How the brand's own JSON on its own topic is read: each expression sees the whole document.
+
+    `data` maps a canonical message type, or `default`, to the expression that makes its data.
+    """
+
+    topic: Topic
+    type: ExpressionText
+    id: ExpressionText
+    subject: ExpressionText
+    time: ExpressionText | None = None
+    data: Mapping[str, ExpressionText] = Field(min_length=1)
+
+
+class Profile(Part):
+    """One version of a brand's profile. `account` is the name of the enterprise that owns the brand."""
+
+    brand: Name
+    account: Name
+    version: Annotated[StrictInt, Field(ge=1)]
+    effective_at: AwareDatetime
+    complete_reasons: tuple[CompleteReason, ...] = ()
+    decline_reasons: tuple[PlainReason, ...] = ()
+    cancel_reasons: tuple[PlainReason, ...] = ()
+    several_completing: StrictBool = False
+    status_codes: tuple[StatusCode, ...]
+    canceled_as: CanceledAs = CanceledAs.CANCELED
+    features: Features = Features()
+    reasons_required: tuple[Literal[ReasonKind.DECLINE, ReasonKind.CANCEL], ...] = ()
+    accept_within: Annotated[StrictInt, Field(ge=60, le=90 * 86_400)] | None = None
+    routing: tuple[Route, ...] = ()
+    tables: Mapping[Word, Mapping[Text, StrictStr | StrictInt]] = Field(default_factory=dict)
+    feed: Feed = Feed()
+    destinations: tuple[Destination, ...] = ()
+    inbound: Inbound | None = None
+    _lines: dict[Path, int] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_feed_topic(cls, members: object) -> object:
+        """A profile that names no destination has one: the topic of its feed."""
+        if isinstance(members, dict) and "destinations" not in members and isinstance(members.get("brand"), str):
+            feed = f"feed.{members['brand']}"
+            return {**members, "destinations": [{"name": feed, "topic": f"{feed}.v1"}]}
+        return members
+
+    @cached_property
+    def reasons(self) -> ReasonLists:
+        """The lists as the core reads them; the default pair stands in for complete reasons of its own."""
+        complete = tuple(Reason(each.code, each.label, each.outcome) for each in self.complete_reasons)
+        return ReasonLists(
+            complete or DEFAULT_COMPLETE,
+            tuple(Reason(each.code, each.label) for each in self.decline_reasons),
+            tuple(Reason(each.code, each.label) for each in self.cancel_reasons),
+            open_ended=True,
+        )
+
+    @property
+    def accept_by_default(self) -> timedelta | None:
+        """How long an offer without `accept_by` stays open; None: until somebody decides."""
+        return None if self.accept_within is None else timedelta(seconds=self.accept_within)
+
+    @cached_property
+    def codes(self) -> CodeTable:
+        return {row.standing: row.entry for row in self.status_codes}
+
+    @cached_property
+    def feed_expressions(self) -> Mapping[str, Expression | NotAnExpression]:
+        return {name: compile_expression(text, self.tables) for name, text in self.feed.events.items()}
+
+    @cached_property
+    def key_expression(self) -> Expression | NotAnExpression | None:
+        return compile_expression(self.feed.key, self.tables) if self.feed.key is not None else None
+
+    @cached_property
+    def inbound_expressions(self) -> Mapping[str, Expression | NotAnExpression]:
+        """By member: `type`, `id`, `subject`, `time`, and `data.<type>`."""
+        if self.inbound is None:
+            return {}
+        texts = {"type": self.inbound.type, "id": self.inbound.id, "subject": self.inbound.subject}
+        if self.inbound.time is not None:
+            texts["time"] = self.inbound.time
+        texts |= {f"data.{kind}": text for kind, text in self.inbound.data.items()}
+        return {member: compile_expression(text, self.tables) for member, text in texts.items()}
+
+    def find_organization(self, postal_code: str, service_type: str | None) -> str | None:
+        """The organization that the first matching route names."""
+        return next((each.organization for each in self.routing if each.serves(postal_code, service_type)), None)
+
+    def line_of(self, *path: str | int) -> int:
+        """The line of a member in the file that the profile was read from."""
+        return line_of(self._lines, path)
+
+
+def parse_profile(text: str, *, file: str) -> Profile | tuple[Problem, ...]:
+    """The profile that `text` holds, or all that is wrong with its shape. `file` is only for the problems' sake."""
+    source = read_source(text, file=file)
+    if not isinstance(source, Source):
+        return source
+    try:
+        profile = Profile.model_validate(source.members)
+    except ValidationError as error:
+        return tuple(sorted(_problems(error, source)))
+    profile._lines.update(source.lines)  # noqa: SLF001 - set once, here
+    return profile
+
+
+def _problems(error: ValidationError, source: Source) -> list[Problem]:
+    found: dict[Path, Problem] = {}
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        path = _in_file(each["loc"], source)
+        if each["type"] == "missing":
+            path = (*path, each["loc"][-1])
+        # The branches of one union fail together: the first problem is enough.
+        found.setdefault(path, Problem(source.file, line_of(source.lines, path), dotted(path), _said(each["msg"])))
+    return list(found.values())
+
+
+def _in_file(location: tuple[str | int, ...], source: Source) -> Path:
+    """Pydantic's location without what the file does not have, such as the names of union branches."""
+    path: Path = ()
+    for part in location:
+        if (*path, part) in source.lines:
+            path = (*path, part)
+    return path
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")

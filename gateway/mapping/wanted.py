@@ -1,0 +1,73 @@
+"""Whether a destination is owed an event, and whether its delivery waits for a mapping: asked when it is appended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gateway.core.events import Change, EventType, audiences
+from gateway.core.visibility import Audience
+from gateway.mapping.codes import Refusal, find_code, standing_of
+from gateway.mapping.profile import Some
+
+if TYPE_CHECKING:
+    from gateway.core.events import Event
+    from gateway.core.reasons import GivenReason
+    from gateway.mapping.profile import Destination, Profile
+
+_NOTES = frozenset({EventType.NOTE_PUBLISHED, EventType.NOTE_RETRACTED})
+
+
+class WhyUnwanted(StrEnum):
+    """Why a brand's destination is not owed an event; a profile adds names of its own for standings."""
+
+    NOT_FOR_ENTERPRISE = "not_for_enterprise"
+    KIND_NOT_ASKED_FOR = "kind_not_asked_for"
+    NOTES_NOT_USED = "notes_not_used"
+    PHOTOS_NOT_USED = "photos_not_used"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The destination is owed the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotWanted:
+    """Not owed: one of `WhyUnwanted`, or the profile's own name for a standing that the brand is not told of."""
+
+    why: str
+
+
+_WANTED = Wanted()
+
+
+def wants(profile: Profile, destination: Destination, event: Event) -> Wanted | NotWanted:
+    """Whether `destination` of the brand is owed `event`. A snapshot passes every filter of kinds."""
+    if Audience.ENTERPRISE not in audiences(event):
+        return NotWanted(WhyUnwanted.NOT_FOR_ENTERPRISE)
+    if event.type in _NOTES and not profile.features.notes:
+        return NotWanted(WhyUnwanted.NOTES_NOT_USED)
+    if Change.PHOTO in event.changes and not profile.features.photos:
+        return NotWanted(WhyUnwanted.PHOTOS_NOT_USED)
+    if not _asks_for(destination, event):
+        return NotWanted(WhyUnwanted.KIND_NOT_ASKED_FOR)
+    standing = standing_of(event)
+    code = find_code(profile.codes, standing) if standing is not None else None
+    return NotWanted(code.why) if isinstance(code, Refusal) else _WANTED
+
+
+def _asks_for(destination: Destination, event: Event) -> bool:
+    if destination.events is Some.ALL or event.type is EventType.JOB_SNAPSHOT:
+        return True
+    if destination.events is Some.STATUS_CHANGES_ONLY:
+        return Change.STATUS in event.changes
+    return event.type in destination.events
+
+
+def holds(profile: Profile | None, reason: GivenReason | None) -> str | None:
+    """The text that has to be mapped before the event with this reason can go to the brand; None: nothing waits."""
+    if profile is None or reason is None or reason.code is not None:
+        return None
+    return reason.text if profile.reasons.given(reason.kind, reason.text).code is None else None
