@@ -1,0 +1,34 @@
+"""A record as it stood at a door: bytes, where they lay, and what the door knows of the sender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.core.parties import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRecord:
+    """What was taken in, unread. `door` is the whole topic name, or the name of an HTTP door.
+
+    `partition`, `offset` and `append_time` are the broker's. `bound_source` is the name that the door binds its
+    records to (the topic's, or the key's of HTTP), whatever they claim; None on a shared topic. `side` is who sends
+    at this door.
+    """
+
+    door: str
+    partition: int | None = None
+    offset: int | None = None
+    append_time: datetime | None = None
+    arrived_at: datetime
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    value: bytes | None
+    bound_source: str | None = None
+    side: Side
+
+    @property
+    def arrival(self) -> datetime:
+        """When it counts as arrived: the broker's append time, else when it was read."""
+        return self.append_time or self.arrived_at
