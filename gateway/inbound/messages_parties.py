@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.inbound.messages import Message
@@ -27,11 +27,12 @@ from gateway.inbound.shapes import (
 class OrganizationPut(Message, OrganizationMembers):
     """`organization.put`: matches or creates; member by member, a null takes one away.
 
-    A provider's system that names none means its own.
+    A provider's system that names none means its own. `notes_public`: its notes are public unless they say otherwise.
     """
 
     id: Id | None = None
     handle: IdText | None = None
+    notes_public: StrictBool | None = None
 
 
 class AboutUser(Message):

@@ -62,6 +62,14 @@ def _free(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
+def free_list(value: list[JsonValue]) -> list[JsonValue]:
+    """A validator for a list of any JSON."""
+    flaw = find_flaw(value)
+    if flaw is not None:
+        raise _flawed(flaw)
+    return value
+
+
 def _flawed(flaw: Quarantined) -> PydanticCustomError:
     where = {"at": flaw.member or ""}
     if flaw.why is Unreadable.TOO_DEEP:

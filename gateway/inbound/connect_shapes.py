@@ -1,0 +1,162 @@
+"""Records of Dispatch Connect, as loosely as its clients write them: unknown members are passed over, numbers taken
+for texts, 0 and 1 for booleans. What passes is bounded as everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from gateway.core.ids import MAX_NUMBER
+from gateway.inbound.shapes import (
+    MAX_DURATION_SECONDS,
+    Free,
+    IdText,
+    Latitude,
+    Line,
+    Longitude,
+    Moment,
+    Name,
+    NoteText,
+    Text,
+    Url,
+    free_list,
+)
+
+Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+FreeList = Annotated[list[JsonValue], Field(max_length=100), AfterValidator(free_list)]
+
+
+class Record(BaseModel):
+    """One object of Connect."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+
+class Location(Record):
+    street_1: Line | None = None
+    street_2: Line | None = None
+    city: Line | None = None
+    state: Line | None = None
+    postal_code: Name | None = None
+    country: Name | None = None
+    timezone: Name | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+
+
+class PhoneNumber(Record):
+    number: Name
+    type: Name | None = None
+    primary: bool | None = None
+
+
+class ConnectCustomer(Record):
+    external_id: IdText | None = None
+    first_name: Line | None = None
+    last_name: Line | None = None
+    company_name: Line | None = None
+    notes: Text | None = None
+    email: Line | None = None
+    phone_numbers: Annotated[list[PhoneNumber], Field(max_length=20)] | None = None
+    home_address: Location | None = None
+    billing_address: Location | None = None
+
+
+class ConnectOrganization(Record):
+    id: Number | None = None
+    external_id: IdText | None = None
+    external_ids: Annotated[list[IdText], Field(max_length=20)] | None = None
+    name: Line | None = None
+    email: Line | None = None
+    phone_number: Line | None = None
+    address: Location | None = None
+
+
+class EquipmentDescription(Record):
+    manufacturer: Line | None = None
+    model_name: Line | None = None
+    model_number: Line | None = None
+    serial_number: Line | None = None
+    equipment_type: Line | None = None
+    installation_date: Name | None = None
+    location: Line | None = None
+    problem: Text | None = None
+    symptom: Text | None = None
+    custom_fields: Free | None = None
+
+
+class SuggestedTime(Record):
+    start_time: Moment
+    end_time: Moment
+
+
+class ConnectJob(Record):
+    """`job` v3, and `offer` v2, which names no organization."""
+
+    id: Number | None = None
+    external_id: IdText | None = None
+    external_ids: Annotated[list[IdText], Field(max_length=20)] | None = None
+    organization_id: Number | None = None
+    external_organization_id: IdText | None = None
+    organization: ConnectOrganization | None = None
+    title: Line | None = None
+    description: Text | None = None
+    service_type: Line | None = None
+    service_instructions: Text | None = None
+    symptom: Text | None = None
+    status: Name | None = None
+    status_message: Line | None = None
+    address: Location | None = None
+    customer: ConnectCustomer | None = None
+    customer_id: Number | None = None
+    service_fee: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] | None = None
+    service_fee_precollected: bool | None = None
+    equipment_descriptions: Annotated[list[EquipmentDescription], Field(max_length=100)] | None = None
+    marketing_attributions: FreeList | None = None
+    contacts: FreeList | None = None
+    suggested_times: Annotated[list[SuggestedTime], Field(max_length=3)] | None = None
+    custom_fields: Free | None = None
+    updated_at: Moment | None = None
+
+
+class ConnectAppointment(Record):
+    """`appointment` v3. `duration` is in seconds."""
+
+    id: Number | None = None
+    external_id: IdText | None = None
+    job_id: Number | None = None
+    external_job_id: IdText | None = None
+    user_id: Number | None = None
+    external_user_id: IdText | None = None
+    time: Moment | None = None
+    duration: Annotated[int, Field(ge=60, le=MAX_DURATION_SECONDS)] | None = None
+    status: Name | None = None
+    status_message: Line | None = None
+
+
+class ConnectAttachment(Record):
+    """`attachment` v3: a note; with a file, a photo."""
+
+    action: Literal["post"] | None = None
+    job_id: Number | None = None
+    external_job_id: IdText | None = None
+    description: NoteText | None = None
+    file_token: Url | None = None
+    visibility: Literal["private", "public"] | None = None
+
+
+class ConnectUser(Record):
+    """`user` v3."""
+
+    id: Number | None = None
+    external_id: IdText | None = None
+    organization_id: Number | None = None
+    external_organization_id: IdText | None = None
+    first_name: Line | None = None
+    last_name: Line | None = None
+    phone_number: Line | None = None
+    email: Line | None = None
+    roles: Annotated[list[Literal["dispatcher", "technician"]], Field(max_length=10)] | None = None
+    address: Location | None = None
