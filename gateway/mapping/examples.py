@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 from gateway.core import commands
 from gateway.core.commands import NewVisit, Refs, Request
 from gateway.core.decide import decide
-from gateway.core.document import StoredEvent, event_body
+from gateway.core.document import StoredEvent, event_body, stamp
 from gateway.core.events import VERSIONED, By, Event, EventType, VisitMoved
 from gateway.core.facts import Facts
-from gateway.core.job import Job, Window
+from gateway.core.ids import Kind, Ref
+from gateway.core.job import Job, Revision, Window
 from gateway.core.notes import Note
 from gateway.core.outcomes import Applied
 from gateway.core.parties import Actor, Organization, Role, Side, User
 from gateway.core.reasons import DEFAULT_REASONS, Ending, ReasonLists
 from gateway.core.visibility import Audience, Private, Visibility, open_for
+from gateway.mapping.receipts import Receipt, receipt_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,14 +41,18 @@ _DETAILS: dict[str, Json] = {
     "service_type": "dishwasher",
     "description": "Water stands in the tub after each cycle.",
     "address": {
-        "street": "214 Alder Street",
+        "street_1": "214 Alder Street",
         "city": "Duluth",
-        "region": "MN",
+        "state": "MN",
         "postal_code": "55802",
         "country": "US",
     },
 }
-_CUSTOMER: dict[str, Json] = {"name": "Jordan Ellis", "phone": "(218) 555-0142", "email": "jordan.ellis@example.org"}
+_CUSTOMER: dict[str, Json] = {
+    "name": "Jordan Ellis",
+    "email": "jordan.ellis@example.org",
+    "phones": [{"number": "(218) 555-0142", "type": "mobile", "primary": True}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class _Story:
         )
 
     def _request(self, side: Side, command: Command, number: int, refs: dict[str, int]) -> Request:
-        named = {"job": self.job.number if self.job else None, "organization": _ORGANIZATION.number, **refs}
+        job = self.job.number if self.job else Ref(Kind.JOB, self.source, "WO-88213")
         return Request(
             number=number,
             actor=self._actor(side),
@@ -135,7 +141,7 @@ class _Story:
             occurred_at=self.now,
             arrived_at=self.now,
             command=command,
-            refs=Refs(**named),
+            refs=Refs(job=job, organization=_ORGANIZATION.number, **refs),
         )
 
     def _actor(self, side: Side) -> Actor:
@@ -159,12 +165,50 @@ def _audience(event: Event) -> Audience:
 def examples(profile: Profile | None = None, *, source: str = "example-account") -> tuple[Example, ...]:
     """Every kind of event, in the standings that a profile has to know; one more for each reason of its lists."""
     found: dict[tuple[str, str], Example] = {}
-    for story in _stories(profile, source):
-        for example in story.told:
-            # One text message of a kind is enough, whatever led to it.
-            name = "" if example.audience is Audience.CUSTOMER else example.name
-            found.setdefault((example.stored.type, name), example)
-    return tuple(found[key] for key in sorted(found))
+    stories = tuple(_stories(profile, source))
+    for example in (each for story in stories for each in story.told):
+        # One text message of a kind is enough, whatever led to it.
+        name = "" if example.audience is Audience.CUSTOMER else example.name
+        found.setdefault((example.stored.type, name), example)
+    return (*(found[key] for key in sorted(found)), *_receipts(stories[0].source))
+
+
+def _receipts(source: str) -> Iterator[Example]:
+    settled = Event(type=EventType.RECORD_SETTLED, by=By(side=Side.GATEWAY, name="gateway"), occurred_at=_BEGIN)
+    closed: dict[str, Json] = {"closed_by": "expired", "closed_at": stamp(_BEGIN)}
+    told = {
+        "applied": Receipt(record=8001, message_id="m-1", message_type="offer.submit.v1", state="applied", job=_JOB),
+        "repeat": Receipt(
+            record=8002, message_id="m-1", message_type="offer.submit.v1", state="ignored", reason="repeat", first=8001
+        ),
+        "refused": Receipt(
+            record=8003,
+            message_id="m-2",
+            message_type="offer.accept.v1",
+            state="refused",
+            reason="offer_closed",
+            detail="the answer arrived after accept_by",
+            job=_JOB,
+            about=closed,
+        ),
+        "quarantined": Receipt(
+            record=8004, message_id=None, message_type=None, state="quarantined", reason="not_json", member="data"
+        ),
+    }
+    for number, (name, receipt) in enumerate(told.items(), start=6001):
+        stored = StoredEvent(
+            number=number,
+            type=settled.type.value,
+            job=receipt.job,
+            source=source,
+            brand=None,
+            jobversion=None,
+            profile_version=None,
+            occurred_at=_BEGIN,
+            recorded_at=_BEGIN,
+            body=receipt_body(receipt),
+        )
+        yield Example(name, settled, stored, Audience.ENTERPRISE)
 
 
 def _stories(profile: Profile | None, source: str) -> Iterator[_Story]:
@@ -194,9 +238,14 @@ def _visit_at(hours: int, *, window: bool = False) -> NewVisit:
 
 def _offered(begin: _Story) -> _Story:
     story = begin.branch()
-    story.step("new", Side.ENTERPRISE, commands.SubmitOffer(details=_DETAILS, customer=_CUSTOMER, brand=story.brand))
-    amended = {"description": "Water stands in the tub; the pump hums."}
-    return story.step("description", Side.ENTERPRISE, commands.SubmitOffer(details=amended))
+    first = commands.SubmitOffer(
+        details=_DETAILS, customer=_CUSTOMER, brand=story.brand, revision=Revision("revision", 1)
+    )
+    story.step("new", Side.ENTERPRISE, first)
+    second = commands.SubmitOffer(
+        details={"description": "Water stands in the tub; the pump hums."}, revision=Revision("revision", 2)
+    )
+    return story.step("description", Side.ENTERPRISE, second)
 
 
 def _closed_offers(offered: _Story, reasons: ReasonLists) -> Iterator[_Story]:

@@ -29,6 +29,8 @@ _TOLD = (
     "occurred_at",
     "details",
     "accept_by",
+    "revision",
+    "updated_at",
     "replaces",
     "clock_ahead",
 )

@@ -22,7 +22,7 @@ _NOTES = frozenset({EventType.NOTE_PUBLISHED, EventType.NOTE_RETRACTED})
 class WhyUnwanted(StrEnum):
     """Why a brand's destination is not owed an event; a profile adds names of its own for standings."""
 
-    NOT_FOR_ENTERPRISE = "not_for_enterprise"
+    NOT_FOR_FEED = "not_for_feed"
     KIND_NOT_ASKED_FOR = "kind_not_asked_for"
     NOTES_NOT_USED = "notes_not_used"
     PHOTOS_NOT_USED = "photos_not_used"
@@ -44,9 +44,12 @@ _WANTED = Wanted()
 
 
 def wants(profile: Profile, destination: Destination, event: Event) -> Wanted | NotWanted:
-    """Whether `destination` of the brand is owed `event`. A snapshot passes every filter of kinds."""
-    if Audience.ENTERPRISE not in audiences(event):
-        return NotWanted(WhyUnwanted.NOT_FOR_ENTERPRISE)
+    """Whether `destination` of the brand is owed `event`.
+
+    A snapshot passes every filter of kinds; receipts and messages to customers have destinations of their own.
+    """
+    if event.type is EventType.RECORD_SETTLED or Audience.ENTERPRISE not in audiences(event):
+        return NotWanted(WhyUnwanted.NOT_FOR_FEED)
     if event.type in _NOTES and not profile.features.notes:
         return NotWanted(WhyUnwanted.NOTES_NOT_USED)
     if Change.PHOTO in event.changes and not profile.features.photos:

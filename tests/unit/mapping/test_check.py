@@ -1,0 +1,118 @@
+"""The check of a profile: coverage, codes, expressions, destinations, examples; in the order of lines."""
+
+import pytest
+
+from gateway.mapping.check import check_profile
+from gateway.mapping.problems import Level
+from tests.unit.mapping.texts import CODES, PLAIN, REASONS, custom, profile_of, with_lines
+
+
+def found_in(text):
+    return [
+        (problem.line, problem.member, problem.what, problem.level) for problem in check_profile(profile_of(text), "x")
+    ]
+
+
+def errors_in(text):
+    return [(member, what) for _, member, what, level in found_in(text) if level is Level.ERROR]
+
+
+@pytest.mark.parametrize("text", [PLAIN, PLAIN + REASONS])
+def test_nothing_speaks_against_a_good_one(text):
+    assert found_in(text) == []
+
+
+@pytest.mark.parametrize("row", [line for line in CODES.splitlines() if "status:" in line])
+def test_every_standing_that_can_happen_needs_a_code_or_a_refusal(row):
+    errors = errors_in(PLAIN.replace(row + "\n", ""))
+    assert errors
+    assert all(member == "status_codes" and "neither a code nor a refusal" in what for member, what in errors)
+
+
+def test_a_refusal_covers_its_own_standing_only():
+    errors = errors_in(PLAIN.replace("{status: paused, code: P}", "{status: paused, refuse: not_told}"))
+    assert {what.partition(" has ")[0] for _, what in errors} == {
+        "paused / paused",
+        "paused / complete",
+        "paused / canceled",
+        "paused / deleted",
+    }
+
+
+def test_a_code_given_twice_and_one_that_never_happens():
+    rows = with_lines(
+        "  - {status: paused, code: Q}",
+        "  - {status: offered, appointment_status: started, code: Z}",
+    )
+    found = found_in(PLAIN.replace(CODES, CODES + rows))
+    assert [(member, level) for _, member, _, level in found] == [
+        ("status_codes.10", Level.ERROR),
+        ("status_codes.11", Level.WARNING),
+    ]
+    assert found[0][0] == len(PLAIN.splitlines()) + 1
+
+
+def test_reasons_must_be_told_apart():
+    text = PLAIN + REASONS.replace("{code: PART, label: Waiting for parts", "{code: PART, label: OK")
+    assert errors_in(text) == [("complete_reasons.1.label", "'OK' stands for the reason number 1 already")]
+
+
+def test_a_required_reason_needs_its_list():
+    assert errors_in(PLAIN + "reasons_required: [cancel]\n") == [
+        ("reasons_required.0", "there is no list of cancel reasons")
+    ]
+
+
+def test_several_completing_reasons_are_a_warning_unless_meant():
+    text = PLAIN + REASONS.replace("outcome: pauses", "outcome: completes")
+    assert [(member, level) for _, member, _, level in found_in(text)] == [("complete_reasons", Level.WARNING)]
+    assert found_in(text + "several_completing: true\n") == []
+
+
+def test_a_text_in_both_lists_is_a_warning():
+    text = PLAIN + REASONS.replace("{code: GONE", "{code: OK")
+    assert [(member, level) for _, member, _, level in found_in(text)] == [("cancel_reasons.0", Level.WARNING)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("'{id: id'", "Incomplete"),
+        ("'shout(id)'", "unknown function shout()"),
+        ("'upper(id, id)'", "upper() takes 1 arguments, not 2"),
+        ("\"code('nowhere', id)\"", "takes the name of a table"),
+        ("'upper(jobversion)'", "does not render: expression_failed upper() was given a number"),
+        ("'date_only(data.status)'", "does not render: expression_failed ValueError"),
+    ],
+)
+def test_an_expression_that_cannot_work_is_an_error(expression, said):
+    errors = errors_in(custom(f"default: {expression}"))
+    assert errors
+    assert all(member == "feed.events.default" and said in what for member, what in errors), errors
+
+
+def test_a_custom_feed_has_an_expression_for_everything():
+    ((member, what),) = errors_in(custom("job.offered: id"))
+    assert member == "feed.events"
+    assert "job.accepted" in what
+    assert "job.offered" not in what
+
+
+def test_a_destination_is_the_brands_own():
+    text = PLAIN + with_lines(
+        "destinations:",
+        "  - {name: feed.acme, topic: feed.other.v1}",
+        "  - {name: feed.acme, topic: feed.acme.second.v1}",
+        "  - {name: feed.acmeter, topic: feed.acme.v1}",
+    )
+    assert [member for member, _ in errors_in(text)] == [
+        "destinations.0.topic",
+        "destinations.1.name",
+        "destinations.2.name",
+    ]
+
+
+def test_problems_name_file_line_and_member():
+    (problem, *_) = check_profile(profile_of(custom("default: shout(id)")), "acme/profile.v1.yaml")
+    line = len(PLAIN.splitlines()) + 4
+    assert str(problem) == f"acme/profile.v1.yaml:{line}: error: feed.events.default: unknown function shout()"
