@@ -56,6 +56,9 @@ class Why(StrEnum):
     # refused: at the edge
     MESSAGE_ID_REQUIRED = "message_id_required"
     PHOTOS_NOT_SUPPORTED = "photos_not_supported"
+    BRAND_REQUIRED = "brand_required"
+    UNKNOWN_BRAND = "unknown_brand"
+    ALREADY_EXISTS = "already_exists"
     # refused: brand reasons
     REASON_REQUIRED = "reason_required"
     REASON_COMPLETES = "reason_completes"
@@ -98,12 +101,14 @@ class Refused:
     """Not allowed, and why. `member` names the member at fault, `detail` is a sentence for people.
 
     `about` is what the sender needs to know besides: what closed the offer and when, or its new terms.
+    `job` is given where bookkeeping moves on: what was held for this record waits no longer.
     """
 
     why: Why
     member: str | None = None
     detail: str = ""
     about: Members = field(default_factory=dict)
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

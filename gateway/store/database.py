@@ -45,6 +45,11 @@ class Database:
         moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
         return moment
 
+    async def notify(self, connection: AsyncConnection, channel: str) -> None:
+        """Wakes whoever listens on `channel` when the transaction commits; SQLite has nobody outside this process."""
+        if not self.is_sqlite:
+            await connection.execute(select(func.pg_notify(channel, "")))
+
     async def close(self) -> None:
         await self.engine.dispose()
 

@@ -14,7 +14,16 @@ from gateway.store.tables import counter
 if TYPE_CHECKING:
     from gateway.store.database import Database
 
-BLOCK = 10_000
+BLOCK = 20_000
+
+
+class NumbersExhausted(LookupError):
+    """Fewer numbers are reserved than asked for: reserve more, with no transaction open, and begin again."""
+
+    def __init__(self, kind: str, asked: int) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.asked = asked
 
 
 class Numbers:
@@ -37,9 +46,9 @@ class Numbers:
         self._free[kind] = range(end - size, end)
 
     def take(self, kind: str, count: int) -> range:
-        """The next `count` reserved numbers."""
+        """The next `count` reserved numbers; raises `NumbersExhausted`."""
         free = self._free[kind]
         if len(free) < count:
-            raise LookupError(f"fewer than {count} numbers of kind {kind} are reserved")
+            raise NumbersExhausted(kind, self._block)
         self._free[kind] = free[count:]
         return free[:count]

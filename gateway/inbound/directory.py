@@ -1,0 +1,53 @@
+"""What a batch may know without asking: accounts, destinations and brand profiles, as of a few seconds ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.core.visibility import Audience
+
+NOTIFICATIONS = "notifications"
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gateway.mapping.profile import Profile
+    from gateway.store.accounts import Account
+    from gateway.store.destinations import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One immutable state of it. `active` are the profiles in force, by brand."""
+
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    active: Mapping[str, Profile] = field(default_factory=dict)
+    feeds: Mapping[str, tuple[Destination, ...]] = field(default_factory=dict)
+    work: Mapping[str, tuple[Destination, ...]] = field(default_factory=dict)
+    receipts: Mapping[str, Destination] = field(default_factory=dict)
+    notifications: tuple[Destination, ...] = ()
+
+    def brands_of(self, account: str) -> list[str]:
+        return [brand for brand, profile in self.active.items() if profile.account == account]
+
+
+def make_directory(
+    accounts: Iterable[Account], endpoints: Iterable[Destination], active: Mapping[str, Profile]
+) -> Directory:
+    """Sorts destinations by whom they serve: a brand, an organization's handle, a sender's name."""
+    feeds: dict[str, tuple[Destination, ...]] = {}
+    work: dict[str, tuple[Destination, ...]] = {}
+    receipts: dict[str, Destination] = {}
+    notifications: tuple[Destination, ...] = ()
+    for one in endpoints:
+        if one.name == NOTIFICATIONS:
+            notifications = (one,)
+        elif one.name.startswith("receipts."):
+            receipts[one.owner] = one
+        elif one.audience is Audience.ENTERPRISE:
+            feeds[one.owner] = (*feeds.get(one.owner, ()), one)
+        elif one.audience is Audience.PROVIDER:
+            work[one.owner] = (*work.get(one.owner, ()), one)
+    return Directory({one.name: one for one in accounts}, active, feeds, work, receipts, notifications)

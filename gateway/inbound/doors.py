@@ -1,0 +1,55 @@
+"""The doors of Kafka: which topic is for whom, and whom a topic's name binds its records to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.core.parties import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHARED = ("offers.v1", "bookings.v1", "actions.v1")
+_SIDES = {"offers": Side.ENTERPRISE, "actions": Side.PROVIDER, "bookings": Side.BOOKING_PAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who sends at a topic. `bound_source` is the name that it binds its records to; None on a shared topic.
+
+    `brand` is set where that brand's own JSON arrives.
+    """
+
+    side: Side
+    bound_source: str | None = None
+    brand: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The topics under one prefix, with those of brands' own (topic without the prefix → brand, account)."""
+
+    prefix: str
+    own: Mapping[str, tuple[str, str]]
+
+    def pattern(self) -> str:
+        """A regular expression that matches every inbound topic, those of later sources too."""
+        prefix = re.escape(self.prefix)
+        own = "".join(rf"|^{prefix}{re.escape(topic)}$" for topic in sorted(self.own))
+        return rf"^{prefix}(offers|actions)\.([^.]+\.)?v1$|^{prefix}bookings\.v1$" + own
+
+    def answers(self) -> str:
+        """What the topics begin with that can carry a provider's answer to an offer."""
+        return f"{self.prefix}actions."
+
+    def door(self, topic: str) -> Door:
+        """The door that a record of `topic` came in by."""
+        name = topic.removeprefix(self.prefix)
+        if name in self.own:
+            brand, account = self.own[name]
+            return Door(Side.ENTERPRISE, account, brand)
+        kind, _, rest = name.partition(".")
+        bound = rest.removesuffix("v1").rstrip(".")
+        return Door(_SIDES[kind], bound or None)

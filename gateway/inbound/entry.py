@@ -1,0 +1,196 @@
+"""One record on its way through a batch: how it was read, and the row that it ends as."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import orjson
+
+from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
+from gateway.core.parties import Side
+from gateway.inbound.connect import translate_connect
+from gateway.inbound.envelope import Envelope, Form, read
+from gateway.inbound.moments import read_moment
+from gateway.inbound.record import RawRecord
+from gateway.inbound.translate import translate
+from gateway.inbound.translated import Translated
+from gateway.inbound.unreadable import Unreadable, unreadable
+from gateway.mapping.own_json import CanonicalMessage, translate_own
+from gateway.store.inbox import RecordRow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.inbound.directory import Directory
+    from gateway.inbound.doors import Doors
+
+Reading: TypeAlias = Translated | Quarantined | Refused
+
+_STATES: dict[type[Outcome], str] = {
+    Applied: "applied",
+    Ignored: "ignored",
+    Refused: "refused",
+    Parked: "parked",
+    Unmapped: "unmapped",
+    Quarantined: "quarantined",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """`kept` is the row that it has already, when it is decided again; what is not `is_recorded` never has one.
+
+    `first` is the record that a repeat repeats.
+    """
+
+    number: int
+    raw: RawRecord
+    received_at: datetime
+    reading: Reading
+    source: str | None
+    message_id: str | None
+    type: str | None
+    digest: str
+    kept: RecordRow | None = None
+    is_recorded: bool = True
+    outcome: Outcome | None = None
+    first: int | None = None
+    job: int | None = None
+    brand: str | None = None
+
+    @property
+    def state(self) -> str:
+        """The state of its row; an entry that nothing has decided yet has none."""
+        if self.outcome is None:
+            raise LookupError(f"record {self.number} has not been decided")
+        return _STATES[type(self.outcome)]
+
+    @property
+    def holds_id(self) -> bool:
+        """Whether later records of this message id are its repeats: not for what may be sent again and decided anew."""
+        if self.message_id is None or isinstance(self.outcome, Refused | Quarantined):
+            return False
+        return not (isinstance(self.outcome, Ignored) and self.outcome.why is Why.REPEAT)
+
+
+def read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
+    """Reads `raw` by the protocol of its door. Never raises for what it holds."""
+    brand = doors.door(raw.door).brand
+    envelope = read(raw) if brand is None else _read_own(raw, brand, directory)
+    if isinstance(envelope, Quarantined):
+        digest = hashlib.sha256(raw.value or b"").hexdigest()
+        return Entry(
+            number=number,
+            raw=raw,
+            received_at=received_at,
+            reading=envelope,
+            source=raw.bound_source,
+            message_id=None,
+            type=None,
+            digest=digest,
+        )
+    if envelope.form is Form.CONNECT:
+        reading = translate_connect(envelope, raw.side)
+    else:
+        reading = translate(envelope, raw.side, raw.arrived_at)
+    translated = isinstance(reading, Translated)
+    return Entry(
+        number=number,
+        raw=raw,
+        received_at=received_at,
+        reading=reading,
+        source=envelope.source,
+        message_id=reading.message_id if isinstance(reading, Translated) else envelope.id,
+        type=envelope.type[:100] or None,
+        digest=reading.digest if isinstance(reading, Translated) else hashlib.sha256(raw.value or b"").hexdigest(),
+        brand=brand if translated else None,
+    )
+
+
+def _read_own(raw: RawRecord, brand: str, directory: Directory) -> Envelope | Quarantined:
+    """A brand's own JSON, translated by its profile into what a CloudEvent would have said."""
+    profile = directory.active.get(brand)
+    if profile is None or raw.bound_source is None:
+        return unreadable(Unreadable.UNKNOWN_TYPE, "", "the brand has no active profile")
+    try:
+        document = orjson.loads(raw.value or b"")
+    except orjson.JSONDecodeError:
+        return unreadable(Unreadable.NOT_JSON if raw.value else Unreadable.EMPTY_VALUE)
+    message = translate_own(profile, document)
+    if not isinstance(message, CanonicalMessage):
+        flaw = Quarantined(why=message.reason, member=message.field or None, detail=message.detail)
+        return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
+    moment = read_moment(message.time) if message.time is not None else None
+    flaw_in_time = unreadable(moment, "time") if isinstance(moment, Unreadable) else None
+    return Envelope(
+        type=message.type,
+        version=1,
+        source=raw.bound_source,
+        id=message.id,
+        subject=message.subject,
+        time=moment if not isinstance(moment, Unreadable) else None,
+        data={**message.data, "brand": brand} if message.type in _NAMES_A_BRAND else message.data,
+        flaw=flaw_in_time,
+    )
+
+
+_NAMES_A_BRAND = frozenset({"offer.submit", "job.create"})
+
+
+def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
+    """A kept record, read again from its bytes: by today's profile, as it would be if it came now."""
+    internal = row.door == INTERNAL_DOOR
+    door = None if internal else doors.door(row.door)
+    raw = RawRecord(
+        door=row.door,
+        partition=row.partition,
+        offset=row.offset,
+        append_time=row.append_time,
+        arrived_at=row.arrived_at,
+        headers=row.headers,
+        value=row.raw,
+        bound_source=door.bound_source if door else INTERNAL_DOOR,
+        side=door.side if door else Side.GATEWAY,
+    )
+    entry = read_entry(row.number, raw, row.received_at, doors, directory)
+    entry.kept = row
+    return entry
+
+
+INTERNAL_DOOR = "internal"
+
+
+def row_of(entry: Entry, now: datetime) -> RecordRow:
+    """The row of a decided entry. A repeat points at the first and keeps no bytes."""
+    outcome, raw = entry.outcome, entry.raw
+    waits = outcome.ref if isinstance(outcome, Parked) else None
+    is_repeat = isinstance(outcome, Ignored) and outcome.why is Why.REPEAT and entry.first is not None
+    settled = not isinstance(outcome, Parked | Unmapped)
+    return RecordRow(
+        number=entry.number,
+        door=raw.door,
+        partition=raw.partition,
+        offset=raw.offset,
+        append_time=raw.append_time,
+        arrived_at=raw.arrived_at,
+        received_at=entry.received_at,
+        source=entry.source,
+        message_id=entry.message_id,
+        type=entry.type,
+        digest=entry.digest,
+        holds_id=entry.holds_id,
+        state=entry.state,
+        reason=None if outcome is None or isinstance(outcome, Applied) else str(outcome.why.value),
+        member=outcome.member if isinstance(outcome, Refused | Quarantined) else None,
+        detail=(outcome.detail or None) if isinstance(outcome, Refused | Quarantined) else None,
+        first=entry.first,
+        job=entry.job,
+        brand=entry.brand,
+        waits_for=waits,
+        waits_text=outcome.text if isinstance(outcome, Unmapped) else None,
+        settled_at=now if settled else None,
+        headers=() if is_repeat else raw.headers,
+        raw=None if is_repeat else raw.value,
+    )

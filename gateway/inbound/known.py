@@ -1,0 +1,236 @@
+"""What one batch works on: everything its records point at, loaded by a fixed number of statements, and what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
+from gateway.core.ids import Kind, Ref, find_number
+from gateway.core.notes import Note
+from gateway.core.outcomes import Parked
+from gateway.core.parties import Customer, Organization, Side, User
+from gateway.inbound.entry import Entry, entry_of
+from gateway.inbound.translated import Translated
+from gateway.store import aggregates, inbox, notes, references
+from gateway.store.references import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.core.job import Job
+    from gateway.inbound.directory import Directory
+    from gateway.inbound.doors import Doors
+
+USER_COMMANDS = (PutUser, DeactivateUser, ReactivateUser, ReportPosition)
+_ABOUT_ALL_USERS = (PutUser, DeactivateUser, ReactivateUser)
+_ROLES = tuple(role.name for role in fields(Refs))
+
+
+@dataclass(slots=True)
+class Known:
+    """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
+
+    `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are kept
+    records that wait for a reference or behind a held job, woken when that changes.
+    """
+
+    targets: dict[Ref, Target] = field(default_factory=dict)
+    locked: set[Ref] = field(default_factory=set)
+    before: dict[int, Job] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    organizations: dict[int, Organization] = field(default_factory=dict)
+    users: dict[int, User] = field(default_factory=dict)
+    customers: dict[int, Customer] = field(default_factory=dict)
+    notes: dict[int, Note] = field(default_factory=dict)
+    parked: dict[int, Entry] = field(default_factory=dict)
+    changed: dict[tuple[type, int], Organization | User | Customer | Note] = field(default_factory=dict)
+    retargeted: dict[Ref, Target] = field(default_factory=dict)
+
+    def number(self, pointer: Ref | int | None) -> int | None:
+        """The number that a pointer stands for, if it is known."""
+        if not isinstance(pointer, Ref):
+            return pointer
+        target = self.targets.get(pointer)
+        return target.number if target else None
+
+    def job_of(self, refs: Refs) -> int | None:
+        """The job of a request: named, or implied by the visit or note that is."""
+        if refs.job is not None:
+            return self.number(refs.job)
+        for part in (refs.appointment, refs.note):
+            target = self.targets.get(part) if isinstance(part, Ref) else None
+            if target is not None and target.job is not None:
+                return target.job
+        note = self.notes.get(refs.note) if isinstance(refs.note, int) else None
+        return note.job if note else None
+
+    def retarget(self, ref: Ref, target: Target) -> None:
+        """From now on `ref` stands for `target`."""
+        self.targets[ref] = target
+        self.retargeted[ref] = target
+
+
+def pointers(entry: Entry) -> Iterator[Ref | int]:
+    """Everything that an entry points at, or creates under an id of its sender's."""
+    reading = entry.reading
+    if not isinstance(reading, Translated):
+        return
+    for role in _ROLES:
+        pointer = getattr(reading.refs, role)
+        if pointer is not None:
+            yield pointer
+    organization = organization_pointer(reading)
+    yield from (ref for ref in (organization, reading.new_visit, reading.new_note) if ref is not None)
+    if reading.side is Side.PROVIDER:
+        yield sender_pointer(reading)
+
+
+def sender_pointer(reading: Translated) -> Ref | int:
+    """The organization that a provider's record comes from: by its handle, or its canonical id."""
+    number = find_number(Kind.ORGANIZATION, reading.source)
+    return number if number is not None else Ref(Kind.ORGANIZATION, "", reading.source)
+
+
+def organization_pointer(reading: Translated) -> Ref | int | None:
+    """The organization that a message names; one that is given without an id is known by what is said of it."""
+    command = reading.command
+    named = reading.refs.organization
+    if named is not None:
+        return named
+    if reading.side is Side.PROVIDER:
+        return sender_pointer(reading) if isinstance(command, (PutOrganization, *USER_COMMANDS)) else None
+    members = command.members if isinstance(command, PutOrganization) else reading.organization_members
+    if not members:
+        return None
+    told = [str(members.get(name, "")).strip().lower() for name in ("name", "phone", "email")]
+    return Ref(Kind.ORGANIZATION, reading.source, f"#{'|'.join(told)}"[:200])
+
+
+async def load(connection: AsyncConnection, entries: Iterable[Entry], doors: Doors, directory: Directory) -> Known:
+    """Loads and locks what `entries` are about, and the parked records that they may wake.
+
+    Locks are taken in one order everywhere: references (sorted), then jobs (sorted), then users.
+    """
+    known = Known()
+    found = await _load_references(connection, known, list(entries), doors, directory)
+    readings = [(entry, entry.reading) for entry in found if isinstance(entry.reading, Translated)]
+    await _load_jobs(connection, known, readings)
+    await _load_parties(connection, known, [reading for _, reading in readings])
+    return known
+
+
+async def _load_references(
+    connection: AsyncConnection, known: Known, entries: list[Entry], doors: Doors, directory: Directory
+) -> list[Entry]:
+    """Resolves references, round by round while parked records join in: they point at things of their own."""
+    found = list(entries)
+    seen = {entry.number for entry in entries}
+    fresh = found
+    while fresh:
+        refs = {pointer for entry in fresh for pointer in pointers(entry) if isinstance(pointer, Ref)}
+        refs |= {ref for entry in fresh for ref in _routes(entry, directory)}
+        refs -= known.targets.keys()
+        known.targets |= await references.find_targets(connection, refs)
+        missing = {ref for ref in refs if known.number(ref) is None}
+        known.targets |= await references.lock_targets(connection, missing)
+        known.locked |= missing
+        waiting = {ref for ref in missing if known.targets[ref].waiting}
+        held = {entry.kept.job for entry in fresh if entry.kept and entry.kept.job and entry.kept.waits_text}
+        rows = await inbox.find_waiting(connection, waiting, held)
+        fresh = [entry_of(row, doors, directory) for row in rows if row.number not in seen]
+        seen |= {entry.number for entry in fresh}
+        known.parked |= {entry.number: entry for entry in fresh}
+        found += fresh
+    return found
+
+
+def _routes(entry: Entry, directory: Directory) -> Iterator[Ref]:
+    reading = entry.reading
+    if isinstance(reading, Translated):
+        routed = route(reading, directory)
+        if routed is not None:
+            yield routed
+
+
+def route(reading: Translated, directory: Directory) -> Ref | None:
+    """Where the brand's routing sends an offer that names no organization."""
+    details = getattr(reading.command, "details", None)
+    if details is None or reading.refs.organization is not None or reading.organization_members is not None:
+        return None
+    profile = directory.active.get(find_brand(reading, directory) or "")
+    address = details.get("address")
+    code = address.get("postal_code") if isinstance(address, dict) else None
+    kind = details.get("service_type")
+    if profile is None:
+        return None
+    handle = profile.find_organization(code if isinstance(code, str) else "", kind if isinstance(kind, str) else None)
+    return Ref(Kind.ORGANIZATION, "", handle) if handle else None
+
+
+def find_brand(reading: Translated, directory: Directory) -> str | None:
+    """The brand that a new offer is for: the one it names, else the only one of its account."""
+    if reading.brand is not None:
+        return reading.brand
+    brands = directory.brands_of(reading.source) if reading.side is Side.ENTERPRISE else []
+    return brands[0] if len(brands) == 1 else None
+
+
+async def _load_jobs(connection: AsyncConnection, known: Known, readings: list[tuple[Entry, Translated]]) -> None:
+    bare = set()
+    numbers = {entry.kept.job for entry, _ in readings if entry.kept and entry.kept.job}
+    note_numbers = {number for _, one in readings if (number := known.number(one.refs.note)) is not None}
+    known.notes = await notes.load_notes(connection, note_numbers)
+    for _, reading in readings:
+        job = known.job_of(reading.refs)
+        if job is not None:
+            numbers.add(job)
+        elif isinstance(reading.refs.appointment, int):
+            bare.add(reading.refs.appointment)
+    if bare:
+        of = await aggregates.find_jobs_of_appointments(connection, bare)
+        numbers |= set(of.values())
+    known.before = await aggregates.lock_jobs(connection, numbers)
+    known.jobs = dict(known.before)
+
+
+async def _load_parties(connection: AsyncConnection, known: Known, readings: list[Translated]) -> None:
+    organizations = {job.organization for job in known.jobs.values()}
+    users, customers, whole = set(), set(), set()
+    for reading in readings:
+        refs = reading.refs
+        named = {known.number(organization_pointer(reading))}
+        if reading.side is Side.PROVIDER:
+            named.add(known.number(sender_pointer(reading)))
+        organizations |= {number for number in named if number is not None}
+        if isinstance(reading.command, _ABOUT_ALL_USERS):
+            whole |= {number for number in named if number is not None}
+        users |= {number for each in (refs.user, refs.technician) if (number := known.number(each)) is not None}
+        customer = known.number(refs.customer)
+        customers |= {customer} if customer is not None else set()
+    organizations |= {known.number(ref) or 0 for ref in known.targets if ref.kind is Kind.ORGANIZATION} - {0}
+    users |= {visit.technician for job in known.jobs.values() for visit in job.visits if visit.technician is not None}
+    known.organizations = await aggregates.load_organizations(connection, organizations)
+    known.users = await aggregates.load_users(connection, users, whole, lock=bool(whole))
+    known.customers = await aggregates.load_customers(connection, customers)
+
+
+async def save(connection: AsyncConnection, known: Known, settled: Iterable[Entry], now: datetime) -> None:
+    """Writes what changed: jobs with their visits, parties, notes, and what references stand for or are waited for."""
+    jobs = [job for number, job in known.jobs.items() if job is not known.before.get(number)]
+    await aggregates.save_jobs(connection, known.before, jobs, now)
+    changed = known.changed.values()
+    await aggregates.save_organizations(connection, [one for one in changed if isinstance(one, Organization)])
+    await aggregates.save_users(connection, [one for one in changed if isinstance(one, User)])
+    await aggregates.save_customers(connection, [one for one in changed if isinstance(one, Customer)])
+    await notes.save_notes(connection, [one for one in changed if isinstance(one, Note)])
+    targets = dict(known.retargeted)
+    for entry in settled:
+        ref = entry.outcome.ref if isinstance(entry.outcome, Parked) else None
+        if ref is not None:
+            held = targets.get(ref) or known.targets.get(ref) or Target(None)
+            targets[ref] = Target(held.number, held.job, waiting=True)
+    await references.save_targets(connection, targets)

@@ -1,0 +1,230 @@
+"""`receive`: a batch of records, one transaction. The spine of the program's inbound half; both roads end here.
+
+Order of the steps, and what a crash leaves after each: before the commit nothing; after it everything, and the records
+are known again when they are read again, because the offset moves later.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from gateway.core.commands import DeactivateUser
+from gateway.core.outcomes import Applied, Quarantined, Why
+from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of
+from gateway.inbound.internal import expiry, unassignment
+from gateway.inbound.known import load, save
+from gateway.inbound.recipients import Appending
+from gateway.inbound.settle import Settlement
+from gateway.inbound.translated import Translated
+from gateway.store import aggregates, inbox, outbox, schedule, wakeups
+from gateway.store.failures import Contended, RefusedByDatabase, classified
+from gateway.store.inbox import NO_PARTITION, Intake, Place
+from gateway.store.numbers import NumbersExhausted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.inbound.directory import Directory
+    from gateway.inbound.doors import Doors
+    from gateway.inbound.record import RawRecord
+    from gateway.store.database import Database
+    from gateway.store.numbers import Numbers
+
+_T = TypeVar("_T")
+
+CONTENTION_TRIES = 8
+WATCHED_RECORDS = 500
+BUG_SHARE = 5
+
+
+class TooManyBugs(RuntimeError):
+    """More than a fifth of the last records failed on bugs: a wrong deployment, not wrong records."""
+
+
+class Receiver:
+    """Takes records in and decides them. `directory` gives the present accounts, destinations and profiles.
+
+    `committed` is called after a commit that may have appended something: it wakes a relay of the same process.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        numbers: Numbers,
+        doors: Doors,
+        directory: Callable[[], Directory],
+        committed: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._numbers = numbers
+        self._doors = doors
+        self._directory = directory
+        self._watched: deque[bool] = deque(maxlen=WATCHED_RECORDS)
+        self._committed = committed
+
+    async def receive(self, records: Sequence[RawRecord]) -> list[Entry]:
+        """Settles `records`, each on its own, durably: one transaction, or several where one record breaks it.
+
+        Returns what became of the records that had not been taken in before. Raises for broken infrastructure only.
+        """
+        if not records:
+            return []
+        try:
+            return await self._until_uncontended(lambda: self._receive(records, None))
+        except RefusedByDatabase as error:
+            refusal = error
+        if len(records) == 1:
+            return await self._until_uncontended(lambda: self._receive(records, refusal))
+        middle = len(records) // 2
+        return [*await self.receive(records[:middle]), *await self.receive(records[middle:])]
+
+    async def reprocess(self, limit: int = 500) -> int:
+        """Decides records again that were requeued; returns how many there were."""
+        return await self._until_uncontended(lambda: self._reprocess(limit))
+
+    async def expire(self, margin: timedelta, limit: int = 500) -> int:
+        """Expires offers that nobody answered in time; returns how many were looked at."""
+        return await self._until_uncontended(lambda: self._expire(margin, limit))
+
+    async def _until_uncontended(self, run: Callable[[], Awaitable[_T]]) -> _T:
+        """Runs a transaction again, a bounded number of times, while somebody else was there first."""
+        for _ in range(CONTENTION_TRIES):
+            try:
+                return await run()
+            except Contended:
+                continue
+            except NumbersExhausted as error:
+                await self._numbers.reserve(error.kind, 4 * error.asked)
+        raise Contended
+
+    async def _receive(self, records: Sequence[RawRecord], refusal: RefusedByDatabase | None) -> list[Entry]:
+        directory = self._directory()
+        await self._reserve(len(records))
+        with classified():
+            async with self._database.transaction() as connection:
+                now = await self._database.now(connection)
+                fresh = await self._at_first_sight(connection, records)
+                await inbox.count_in(connection, _counted(fresh), now)
+                entries = self._read(fresh, now, directory)
+                if refusal is not None:
+                    _set_aside(entries, refusal)
+                settled = await self._settle(connection, entries, directory, now)
+        self._committed()
+        return settled
+
+    async def _reserve(self, records: int) -> None:
+        await self._numbers.reserve("record", records)
+        await self._numbers.reserve("event", 3 * records + 50)
+        await self._numbers.reserve("delivery", 5 * records + 50)
+
+    async def _at_first_sight(self, connection: AsyncConnection, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """Without what was taken in before: read again after a crash it is neither decided nor counted again."""
+        placed = [(record, place) for record in records if (place := _place(record)) is not None]
+        known = await inbox.find_known_places(connection, [place for _, place in placed])
+        return [record for record in records if (place := _place(record)) is None or place not in known]
+
+    def _read(self, records: Sequence[RawRecord], now: datetime, directory: Directory) -> list[Entry]:
+        numbers = self._numbers.take("record", len(records))
+        return [
+            read_entry(number, record, now, self._doors, directory)
+            for number, record in zip(numbers, records, strict=True)
+        ]
+
+    async def _settle(
+        self, connection: AsyncConnection, entries: list[Entry], directory: Directory, now: datetime
+    ) -> list[Entry]:
+        """Load and lock, decide, save, append, keep the records: in this order, by a fixed number of statements."""
+        known = await load(connection, entries, self._doors, directory)
+        ids = {(one.source, one.message_id) for one in entries if one.source and one.message_id}
+        held = await inbox.find_held_ids(connection, ids)
+        appending = Appending(directory, now, self._take_one)
+        settlement = Settlement(known, held, directory, appending, now)
+        settled = [done for entry in entries for done in settlement.settle(entry)]
+        self._watch(len(entries), settlement.bugs)
+        await save(connection, known, settled, now)
+        await outbox.append(connection, appending.events, appending.deliveries, now)
+        await inbox.update_records(connection, [row_of(entry, now) for entry in settled if entry.kept is not None])
+        fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]
+        await inbox.insert_records(connection, fresh)
+        await self._take_visits_away(connection, settled, now)
+        if appending.deliveries:
+            await self._database.notify(connection, wakeups.CHANNEL)
+        return settled
+
+    async def _take_visits_away(self, connection: AsyncConnection, settled: Sequence[Entry], now: datetime) -> None:
+        """Visits of deactivated users that have not begun: a record each, decided after this transaction."""
+        rows = []
+        for entry in settled:
+            reading = entry.reading
+            if not isinstance(entry.outcome, Applied) or not isinstance(reading, Translated):
+                continue
+            if isinstance(reading.command, DeactivateUser):
+                left = await aggregates.find_visits_not_begun(connection, entry.outcome.saved[0].number)
+                rows += [unassignment(self._take_one("record"), entry.number, visit, job, now) for visit, job in left]
+        if rows:
+            await inbox.count_in(connection, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
+            await inbox.insert_records(connection, rows)
+
+    async def _reprocess(self, limit: int) -> int:
+        directory = self._directory()
+        await self._reserve(limit)
+        with classified():
+            async with self._database.transaction() as connection:
+                now = await self._database.now(connection)
+                rows = await inbox.claim_requeued(connection, limit)
+                entries = [entry_of(row, self._doors, directory) for row in rows]
+                if entries:
+                    await self._settle(connection, entries, directory, now)
+        if rows:
+            self._committed()
+        return len(rows)
+
+    async def _expire(self, margin: timedelta, limit: int) -> int:
+        directory = self._directory()
+        await self._reserve(limit)
+        with classified():
+            async with self._database.transaction() as connection:
+                now = await self._database.now(connection)
+                jobs = await schedule.find_expired_offers(connection, self._doors.answers(), now - margin, limit)
+                entries = [expiry(self._take_one("record"), job, now) for job in jobs]
+                if entries:
+                    await self._settle(connection, entries, directory, now)
+        if jobs:
+            self._committed()
+        return len(jobs)
+
+    def _take_one(self, kind: str) -> int:
+        return self._numbers.take(kind, 1)[0]
+
+    def _watch(self, entries: int, bugs: int) -> None:
+        self._watched.extend([True] * bugs + [False] * (entries - bugs))
+        if len(self._watched) == WATCHED_RECORDS and sum(self._watched) * BUG_SHARE > WATCHED_RECORDS:
+            raise TooManyBugs(f"{sum(self._watched)} of the last {WATCHED_RECORDS} records failed on bugs")
+
+
+def _place(record: RawRecord) -> Place | None:
+    if record.partition is None or record.offset is None or record.append_time is None:
+        return None
+    return Place(record.door, record.partition, record.offset, record.append_time)
+
+
+def _counted(records: Sequence[RawRecord]) -> list[Intake]:
+    """How many of them each door gave, and from where to where."""
+    counted: dict[tuple[str, int], Intake] = {}
+    for record in records:
+        key = (record.door, NO_PARTITION if record.partition is None else record.partition)
+        one = counted.get(key) or Intake(*key, 0, record.offset)
+        counted[key] = replace(one, count=one.count + 1, last_offset=record.offset, caught_up_to=record.append_time)
+    return list(counted.values())
+
+
+def _set_aside(entries: Sequence[Entry], refusal: RefusedByDatabase) -> None:
+    """The one record that the database refused: kept with its bytes, without whatever it chokes on."""
+    for entry in entries:
+        entry.reading = Quarantined(why=Why.DATABASE_REFUSED, detail=f"the database answered {refusal.code}")
+        entry.source, entry.message_id, entry.type = entry.raw.bound_source, None, None

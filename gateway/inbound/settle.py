@@ -1,0 +1,358 @@
+"""Settles the records of one transaction, one after the other: repeat? · who? · what about? · decide · what follows.
+
+Works on a loaded `Known` and only in memory; nothing here awaits. Every entry ends with an outcome of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from gateway.core.commands import AddAppointment, CreateJob, PutOrganization, PutUser, Refs, Request, SubmitOffer
+from gateway.core.decide import decide
+from gateway.core.document import stamp
+from gateway.core.facts import Facts
+from gateway.core.ids import Kind, Ref, canonical_id
+from gateway.core.notes import Note
+from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
+from gateway.core.parties import Actor, Customer, Organization, Side, User
+from gateway.core.reasons import DEFAULT_REASONS
+from gateway.inbound.known import USER_COMMANDS, Known, find_brand, organization_pointer, route, sender_pointer
+from gateway.inbound.translated import Translated
+from gateway.store.inbox import Seen
+from gateway.store.references import Target
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.core.job import Job
+    from gateway.inbound.directory import Directory
+    from gateway.inbound.entry import Entry
+    from gateway.inbound.recipients import Appending
+
+log = logging.getLogger(__name__)
+
+_MAY_BE_NEW = {PutOrganization: "organization", PutUser: "technician"}
+_NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
+_PROBLEMS = (Refused, Quarantined, Unmapped)
+CLOCK_TOLERANCE_SECONDS = 300
+
+
+@dataclass(slots=True)
+class Settlement:
+    """The invariant: after each `settle`, `known`, `held_ids` and `appending` agree with every outcome so far."""
+
+    known: Known
+    held_ids: dict[tuple[str, str], Seen]
+    directory: Directory
+    appending: Appending
+    now: datetime
+    bugs: int = 0
+
+    def settle(self, entry: Entry) -> list[Entry]:
+        """Gives `entry` its outcome; returns it and every parked entry that was decided because of it."""
+        settled = [entry]
+        try:
+            self._settle(entry)
+        except Exception:
+            # A bug in translation or decision takes one record aside, not the batch.
+            log.exception("record.bug", extra={"record": entry.number})
+            self.bugs += 1
+            entry.outcome = Quarantined(why=Why.BUG, detail="the gateway failed on this record")
+        self._hold_id(entry)
+        self._receipt(entry)
+        for woken in self._find_woken():
+            settled += self.settle(woken)
+        return settled
+
+    def _settle(self, entry: Entry) -> None:
+        reading = entry.reading
+        if not isinstance(reading, Translated):
+            entry.outcome = reading
+            return
+        repeat = self._find_repeat(entry)
+        if repeat is not None:
+            entry.outcome = repeat
+            return
+        actor = self._actor(reading)
+        if not isinstance(actor, Actor):
+            entry.outcome = actor
+            return
+        refs = self._bind(entry, reading)
+        if not isinstance(refs, Refs):
+            entry.outcome = refs
+            return
+        number = self.known.job_of(refs)
+        entry.job = number
+        job = self.known.jobs.get(number) if number is not None else None
+        if job is not None and job.held_by == entry.number:
+            job = replace(job, held_by=None)
+            self.known.jobs[job.number] = job
+        self._decide(entry, reading, actor, refs, job)
+
+    def _find_repeat(self, entry: Entry) -> Outcome | None:
+        """Told by its message id: the same content again, or other content under an id that is taken."""
+        if entry.message_id is None or entry.source is None or (entry.kept is not None and entry.kept.holds_id):
+            return None
+        seen = self.held_ids.get((entry.source, entry.message_id))
+        if seen is None or seen.number == entry.number:
+            return None
+        entry.first = seen.number
+        if seen.digest == entry.digest:
+            return Ignored(why=Why.REPEAT)
+        return Quarantined(why=Why.MESSAGE_CONFLICT, member="id", detail=f"{canonical_id(Kind.RECORD, seen.number)}")
+
+    def _actor(self, reading: Translated) -> Actor | Outcome:
+        """Who sent it: an account, an organization that is known, or a channel."""
+        side, source = reading.side, reading.source
+        if side is Side.ENTERPRISE:
+            account = self.directory.accounts.get(source)
+            if account is None:
+                return Refused(why=Why.UNKNOWN_SOURCE, member="source")
+            return Actor(
+                side=side,
+                source=source,
+                account=account.number,
+                first_party=account.first_party,
+                person=reading.person,
+            )
+        if side is Side.PROVIDER:
+            return self._provider(reading)
+        profile = self.directory.active.get(reading.brand) if reading.brand else None
+        if side is Side.BOOKING_PAGE and profile is not None:
+            account = self.directory.accounts.get(profile.account)
+            if account is not None:
+                return Actor(side=side, source=account.name, account=account.number)
+        return Actor(side=side, source=source)
+
+    def _provider(self, reading: Translated) -> Actor | Outcome:
+        pointer = sender_pointer(reading)
+        number = self.known.number(pointer)
+        organization = self.known.organizations.get(number) if number is not None else None
+        if organization is None:
+            if isinstance(reading.command, PutOrganization) and isinstance(pointer, Ref):
+                return Actor(side=Side.PROVIDER, source=reading.source)
+            return Parked(ref=pointer) if isinstance(pointer, Ref) else Refused(why=Why.UNKNOWN_SOURCE, member="source")
+        user = self.known.number(reading.refs.user)
+        if reading.refs.user is not None and user is None and isinstance(reading.refs.user, Ref):
+            return Parked(ref=reading.refs.user)
+        acting = self.known.users.get(user) if user is not None else None
+        if user is not None and acting is None:
+            return Refused(why=Why.NOT_YOUR_USER, member="data.user")
+        return Actor(side=Side.PROVIDER, source=reading.source, organization=organization.number, user=acting)
+
+    def _bind(self, entry: Entry, reading: Translated) -> Refs | Outcome:
+        """Numbers in the place of references that are known; parked on the first that has to be known and is not."""
+        bound = {role.name: self._resolved(getattr(reading.refs, role.name)) for role in fields(Refs)}
+        refs = replace(Refs(**bound), organization=self._bind_organization(entry, reading))
+        may_be_new = _MAY_BE_NEW.get(type(reading.command))
+        for role in ("organization", "technician", "customer"):
+            pointer = getattr(refs, role)
+            if not isinstance(pointer, Ref) or role == may_be_new:
+                continue
+            if role == "customer" and getattr(reading.command, "customer", None):
+                continue
+            return Parked(ref=pointer)
+        return refs
+
+    def _resolved(self, pointer: Ref | int | None) -> Ref | int | None:
+        number = self.known.number(pointer)
+        return pointer if number is None else number
+
+    def _bind_organization(self, entry: Entry, reading: Translated) -> Ref | int | None:
+        """Matched by id or by its members; one that an offer brings with it and nobody knows is made on the spot."""
+        pointer = organization_pointer(reading)
+        number = self._resolved(pointer)
+        if isinstance(number, Ref) and reading.organization_members is not None:
+            handle = canonical_id(Kind.ORGANIZATION, entry.number)
+            made = Organization(number=entry.number, handle=handle, members=dict(reading.organization_members))
+            self._create(number, made)
+            return made.number
+        return number
+
+    def _decide(self, entry: Entry, reading: Translated, actor: Actor, refs: Refs, job: Job | None) -> None:
+        command = reading.command
+        organization = self._organization(reading, actor, refs, job)
+        if isinstance(command, SubmitOffer | CreateJob) and job is None:
+            brand = find_brand(reading, self.directory)
+            refusal = self._refuse_brand(brand, reading, actor)
+            if refusal is not None:
+                entry.outcome = refusal
+                return
+            command = replace(command, brand=brand)
+        if isinstance(command, AddAppointment) and reading.new_visit and self.known.number(reading.new_visit):
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.id", detail="change the appointment instead")
+            return
+        occurred_at = reading.occurred_at or entry.raw.arrival
+        request = Request(
+            number=entry.number,
+            actor=actor,
+            message_id=reading.message_id,
+            digest=reading.digest,
+            # A clock that runs ahead is read as arrival, and flagged when it is far off.
+            occurred_at=min(occurred_at, entry.raw.arrival),
+            arrived_at=entry.raw.arrival,
+            command=command,
+            refs=refs,
+            clock_ahead=(occurred_at - entry.raw.arrival).total_seconds() > CLOCK_TOLERANCE_SECONDS,
+        )
+        facts = self._facts(command, refs, job, organization)
+        outcome = decide(job, request, facts)
+        entry.outcome = outcome
+        self._apply(entry, reading, outcome, organization)
+
+    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
+        if brand is None:
+            several = actor.side is Side.ENTERPRISE and self.directory.brands_of(reading.source)
+            return Refused(why=Why.BRAND_REQUIRED, member="data.brand") if several else None
+        profile = self.directory.active.get(brand)
+        owner = self.directory.accounts.get(profile.account) if profile else None
+        if owner is None or owner.number != actor.account:
+            return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
+        return None
+
+    def _organization(self, reading: Translated, actor: Actor, refs: Refs, job: Job | None) -> Organization | None:
+        """The one named where the command may name one; else the job's, the one routed to, or the sender's own."""
+        number = refs.organization if isinstance(reading.command, _NAMES_ORGANIZATION) else None
+        if number is None and job is not None:
+            number = job.organization
+        if number is None:
+            number = self._resolved(route(reading, self.directory)) or actor.organization
+        return self.known.organizations.get(number) if isinstance(number, int) else None
+
+    def _facts(self, command: object, refs: Refs, job: Job | None, organization: Organization | None) -> Facts:
+        brand = job.brand if job is not None else getattr(command, "brand", None)
+        profile = self.directory.active.get(brand) if brand else None
+        return Facts(
+            now=self.now,
+            reasons=profile.reasons if profile else DEFAULT_REASONS,
+            accept_within=profile.accept_by_default if profile else None,
+            organization=organization,
+            customer=self.known.customers.get(refs.customer) if isinstance(refs.customer, int) else None,
+            users=self.known.users,
+            note=self.known.notes.get(refs.note) if isinstance(refs.note, int) else None,
+        )
+
+    def _apply(self, entry: Entry, reading: Translated, outcome: Outcome, organization: Organization | None) -> None:
+        if isinstance(outcome, Parked | Refused | Quarantined):
+            return
+        if isinstance(outcome, Unmapped):
+            self._keep_job(entry, outcome.job)
+            return
+        job = outcome.job
+        for saved in outcome.saved if isinstance(outcome, Applied) else ():
+            self._save(reading, saved)
+        if job is None and entry.job is not None and outcome.events:
+            job = self.known.jobs[entry.job]
+        if job is None:
+            return
+        owner = self.known.organizations.get(job.organization) or organization
+        for event in outcome.events:
+            if owner is None:
+                raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
+            job = self.appending.add(job, event, owner, entry.number)
+        self._keep_job(entry, job)
+        if isinstance(outcome, Applied) and outcome.replaced is not None:
+            self.known.jobs[outcome.replaced.number] = outcome.replaced
+        self._name(entry, reading, job)
+
+    def _keep_job(self, entry: Entry, job: Job) -> None:
+        entry.job, entry.brand = job.number, job.brand
+        self.known.jobs[job.number] = job
+
+    def _name(self, entry: Entry, reading: Translated, job: Job) -> None:
+        """What the record created is known by its sender's ids from now on."""
+        ref = reading.refs.job
+        if job.number == entry.number and isinstance(ref, Ref):
+            self.known.retarget(ref, Target(job.number))
+        if reading.new_visit is not None and job.find_visit(entry.number) is not None:
+            self.known.retarget(reading.new_visit, Target(entry.number, job.number))
+        if reading.new_note is not None and entry.number in self.known.notes:
+            self.known.retarget(reading.new_note, Target(entry.number, job.number))
+
+    def _save(self, reading: Translated, saved: Organization | User | Customer | Note) -> None:
+        known, refs = self.known, reading.refs
+        match saved:
+            case Organization():
+                is_new = saved.number not in known.organizations
+                known.organizations[saved.number] = saved
+                if is_new:
+                    self._create(organization_pointer(reading), saved)
+            case User():
+                is_new = saved.number not in known.users
+                known.users[saved.number] = saved
+                if is_new and isinstance(refs.technician, Ref):
+                    known.retarget(refs.technician, Target(saved.number))
+            case Customer():
+                known.customers[saved.number] = saved
+                if isinstance(refs.customer, Ref) and known.number(refs.customer) is None:
+                    known.retarget(refs.customer, Target(saved.number))
+            case Note():
+                known.notes[saved.number] = saved
+        known.changed[type(saved), saved.number] = saved
+
+    def _create(self, pointer: Ref | int | None, made: Organization) -> None:
+        self.known.organizations[made.number] = made
+        self.known.changed[Organization, made.number] = made
+        if isinstance(pointer, Ref):
+            self.known.retarget(pointer, Target(made.number))
+        # Its handle is the name that its topics bind records to.
+        self.known.retarget(Ref(Kind.ORGANIZATION, "", made.handle), Target(made.number))
+
+    def _find_woken(self) -> list[Entry]:
+        """Parked entries whose reference is known now, or whose job is no longer held, in the order received."""
+        woken = []
+        for number, entry in list(self.known.parked.items()):
+            row = entry.kept
+            if row is None:
+                continue
+            if row.waits_for is not None:
+                ready = self.known.number(row.waits_for) is not None
+            else:
+                job = self.known.jobs.get(row.job) if row.job is not None else None
+                ready = job is not None and job.held_by is None
+            if ready:
+                woken.append(self.known.parked.pop(number))
+        return woken
+
+    def _hold_id(self, entry: Entry) -> None:
+        if entry.holds_id and entry.source is not None and entry.message_id is not None:
+            key = (entry.source, entry.message_id)
+            self.held_ids.setdefault(key, Seen(entry.number, entry.digest))
+
+    def _receipt(self, entry: Entry) -> None:
+        """Tells the sender, by its topic, what became of the record: as its settings say."""
+        source = entry.source
+        destination = self.directory.receipts.get(source) if source else None
+        if destination is None or isinstance(entry.outcome, Parked):
+            return
+        account = self.directory.accounts.get(source or "")
+        wanted = account.receipts if account else "problems"
+        if wanted == "none" or (wanted == "problems" and not isinstance(entry.outcome, _PROBLEMS)):
+            return
+        self.appending.add_receipt(entry, destination, _receipt_body(entry))
+
+
+def _receipt_body(entry: Entry) -> dict[str, object]:
+    outcome = entry.outcome
+    body: dict[str, object] = {
+        "record": {
+            "id": canonical_id(Kind.RECORD, entry.number),
+            "message_id": entry.message_id,
+            "type": entry.type,
+            "arrived_at": stamp(entry.raw.arrival),
+        },
+        "outcome": entry.state,
+    }
+    if entry.job is not None:
+        body["job"] = canonical_id(Kind.JOB, entry.job)
+    if outcome is not None and not isinstance(outcome, Applied):
+        body["reason"] = outcome.why.value
+    if isinstance(outcome, Refused | Quarantined):
+        body |= {"field": outcome.member, "detail": outcome.detail}
+    if isinstance(outcome, Refused) and outcome.about:
+        body["about"] = dict(outcome.about)
+    if entry.first is not None:
+        body["first"] = canonical_id(Kind.RECORD, entry.first)
+    return body

@@ -1,0 +1,172 @@
+"""The channel adapter: one batch subscriber for every inbound topic, shaped so that nothing is lost.
+
+FastStream's own policies commit past a record that fails to parse or is not settled. So: manual acknowledgement, a
+parser and decoder that cannot fail, a handler that raises for broken infrastructure only, and a lock that the
+rebalance waits for. The database commits first, the offset after; what is read twice is recognised at first sight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+
+from gateway.inbound.backoff import Backoff
+from gateway.inbound.record import RawRecord
+from gateway.store.inbox import Intake
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+    from gateway.inbound.doors import Doors
+
+log = logging.getLogger(__name__)
+
+REBALANCE_TIMEOUT_MS = 60_000
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 2_000
+COMMIT_SECONDS = 10.0
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+# A fetch that was answered this long ago may have missed what was appended since.
+IDLE_MARGIN = timedelta(seconds=2)
+
+LOG_APPEND_TIME = 1
+
+
+class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Lets a rebalance take partitions away only between batches: what was begun is settled and committed first."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        async with self.lock:
+            log.info("partitions.revoked", extra={"partitions": str(revoked)})
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        log.info("partitions.assigned", extra={"partitions": str(assigned)})
+
+
+class Subscription:
+    """The running subscriber: hands each batch to `receive` and commits its offsets after that returns."""
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        doors: Doors,
+        receive: Callable[[Sequence[RawRecord]], Awaitable[object]],
+        *,
+        group: str,
+        batch_records: int,
+        batch_wait_ms: int,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+    ) -> None:
+        self._doors = doors
+        self._receive = receive
+        self._backoff = Backoff()
+        self.drain = Drain()
+        self._subscriber = broker.subscriber(
+            pattern=doors.pattern(),
+            batch=True,
+            max_records=batch_records,
+            batch_timeout_ms=batch_wait_ms,
+            group_id=group,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            listener=self.drain,
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=min(HEARTBEAT_MS, session_timeout_ms // 3),
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            fetch_max_wait_ms=100,
+            parser=self._parse,
+            decoder=self._decode,
+        )
+        self._subscriber(self._settle_batch)
+
+    async def _parse(self, batch: tuple[ConsumerRecord[bytes, bytes], ...]) -> KafkaAckableMessage:
+        """Looks at nothing that a sender wrote: a header that is not UTF-8 would lose the whole batch here."""
+        first, last = batch[0], batch[-1]
+        return KafkaAckableMessage(
+            raw_message=batch,
+            body=b"",
+            headers={},
+            batch_headers=[{} for _ in batch],
+            message_id=f"{first.topic}-{first.partition}-{first.offset}-{last.offset}",
+            consumer=self.consumer,
+        )
+
+    async def _decode(self, _message: object) -> bytes:
+        return b""
+
+    async def _settle_batch(self, message: KafkaAckableMessage) -> None:
+        failure: Exception | None = None
+        async with self.drain.lock:
+            try:
+                await self._receive([self._raw(record) for record in message.raw_message])
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await message.ack()
+            except Exception as error:  # noqa: BLE001 - whatever is broken, the batch is read again
+                failure = error
+                await message.nack()
+        if failure is None:
+            self._backoff.succeeded()
+            return
+        log.warning("batch.failed", exc_info=failure)
+        # Outside the lock, or a rebalance would wait for it too; well under the poll interval.
+        await self._backoff.wait()
+
+    def _raw(self, record: Any) -> RawRecord:
+        door = self._doors.door(record.topic)
+        now = datetime.now(UTC)
+        appended = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        is_append_time = record.timestamp_type == LOG_APPEND_TIME
+        return RawRecord(
+            door=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            append_time=appended,
+            arrived_at=appended if is_append_time else now,
+            key=record.key,
+            headers=tuple(record.headers),
+            value=record.value,
+            bound_source=door.bound_source,
+            side=door.side,
+        )
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """The one consumer, once the broker has started."""
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            raise LookupError("the subscriber has not started")
+        return consumer
+
+    async def idle_partitions(self, now: datetime) -> list[Intake]:
+        """How far partitions without new records have been read: to their end, as of the last fetch."""
+        consumer = self.consumer
+        idle = []
+        for partition in consumer.assignment():
+            found = await _caught_up_to(consumer, partition, now)
+            if found is not None:
+                offset, moment = found
+                idle.append(Intake(partition.topic, partition.partition, 0, None, offset - 1, moment))
+        return idle
+
+
+async def _caught_up_to(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, now: datetime
+) -> tuple[int, datetime] | None:
+    end, polled = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
+    if end is None or polled is None or await consumer.position(partition) < end:
+        return None
+    fetched = datetime.fromtimestamp(polled / 1000, UTC)
+    return end, min(fetched, now) - IDLE_MARGIN

@@ -1,0 +1,44 @@
+"""Keeps what the roles know by heart present: accounts, destinations, profiles, read again every two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway.brands import load_library
+from gateway.inbound.directory import Directory, make_directory
+from gateway.mapping.library import Profiles
+from gateway.store.accounts import load_accounts
+from gateway.store.destinations import load_destinations
+from gateway.store.profiles import read_stamp
+
+if TYPE_CHECKING:
+    from gateway.store.database import Database
+
+REFRESH_SECONDS = 2.0
+
+
+class Keeper:
+    """`directory` and `profiles` are each replaced as a whole: a holder keeps a state that agrees with itself."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stamp: object = None
+        self.directory = Directory()
+        self.profiles = Profiles()
+
+    async def refresh(self) -> None:
+        """Reads again; profiles are parsed only when a version came or went."""
+        async with self._database.transaction() as connection:
+            stamp = await read_stamp(connection)
+            profiles = self.profiles if stamp == self._stamp else await load_library(connection)
+            accounts = await load_accounts(connection)
+            destinations = await load_destinations(connection)
+        self._stamp, self.profiles = stamp, profiles
+        self.directory = make_directory(accounts, destinations.values(), profiles.active)
+
+    async def run(self) -> None:
+        """Refreshes until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await self.refresh()

@@ -1,0 +1,87 @@
+"""All settings, read once at start from the environment and `.env`. Wrong ones are reported together, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+class Settings(BaseSettings):
+    """One frozen tree. The variable of a field is its name in capitals with `GATEWAY_` before it."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_file=".env", frozen=True, extra="ignore")
+
+    database_url: str = Field("sqlite+aiosqlite:///var/gateway.db", description="where everything is kept")
+    kafka_servers: str | None = Field(None, description="`host:port,…`, `embedded` or `off`")
+    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    kafka_sasl_mechanism: SaslMechanism | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
+    kafka_partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic that is created")
+    kafka_replication: int = Field(1, ge=1, le=10, description="copies of a topic that is created")
+    topic_prefix: str = Field("gateway.", pattern=r"^[A-Za-z0-9._-]{0,50}$", description="before every topic's name")
+    consumer_group: str = Field("gateway", description="the consumer group of the role `consume`")
+    brands: Path = Field(Path("contracts/brands"), description="folder of brand profiles")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8080, ge=0, le=65535)
+    secret_keys: SecretStr | None = Field(None, description="keys that encrypt stored secrets, newest first")
+    photo_store: str = Field("file://var/photos", description="where photos are kept")
+    batch_records: int = Field(500, ge=1, le=5000, description="records in one transaction, at most")
+    batch_wait_ms: int = Field(10, ge=1, le=1000, description="longest wait of a poll while the road is idle")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = []
+        if not self.database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            problems.append("GATEWAY_DATABASE_URL must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_sasl_mechanism and self.kafka_username):
+            problems.append("GATEWAY_KAFKA_SASL_MECHANISM and GATEWAY_KAFKA_USERNAME are needed with SASL")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def load_settings(**overrides: object) -> Settings | list[str]:
+    """The settings, or every problem as a line that names the variable and what is wrong with it."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        return [_problem(dict(found)) for found in error.errors()]
+
+
+def _problem(found: dict[str, object]) -> str:
+    place = found["loc"]
+    name = f"GATEWAY_{'_'.join(str(step) for step in place).upper()}: " if isinstance(place, tuple) and place else ""
+    return f"{name}{found['msg']}"
+
+
+def shown(settings: Settings) -> list[tuple[str, str, str]]:
+    """(variable, effective value with secrets masked, where it came from) of every setting."""
+    given = settings.model_fields_set
+    rows = []
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        text = "********" if isinstance(value, SecretStr) else "" if value is None else str(value)
+        if name == "database_url":
+            text = _without_password(text)
+        rows.append((f"GATEWAY_{name.upper()}", text, "set" if name in given else "default"))
+    return rows
+
+
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    if not at or ":" not in head.partition("://")[2]:
+        return url
+    return f"{head.rpartition(':')[0]}:********@{tail}"

@@ -1,0 +1,35 @@
+"""Accounts: the enterprises that send offers. Few rows, read whole now and then and kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from gateway.store.dialect import upsert
+from gateway.store.tables import account
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An enterprise. `receipts`: which of its records are answered: all | problems | none."""
+
+    number: int
+    name: str
+    first_party: bool = False
+    receipts: str = "problems"
+
+
+async def load_accounts(connection: AsyncConnection) -> list[Account]:
+    rows = await connection.execute(select(account).order_by(account.c.number))
+    return [Account(row.number, row.name, row.first_party, row.receipts) for row in rows]
+
+
+async def save_account(connection: AsyncConnection, one: Account) -> None:
+    """Makes or changes an account; its number stays."""
+    values = {"number": one.number, "name": one.name, "first_party": one.first_party, "receipts": one.receipts}
+    await upsert(connection, account, [values])

@@ -1,0 +1,59 @@
+"""What a failing statement means to its caller: run again, set a record aside, or infrastructure is broken."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# SQLSTATE classes: transaction rolled back by the server; data exception, integrity, limits exceeded.
+_ROLLED_BACK = "40"
+_REFUSED = ("22", "23", "54")
+_UNIQUE_VIOLATION = "23505"
+_SQLITE_UNIQUE = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
+
+
+class Contended(RuntimeError):
+    """Somebody else was there first: the same work, run again, meets a settled state."""
+
+
+class RefusedByDatabase(RuntimeError):
+    """Some value cannot be stored. `code` is the SQLSTATE, or the driver's name for it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextmanager
+def classified() -> Iterator[None]:
+    """Round a transaction: turns the driver's exceptions into `Contended` and `RefusedByDatabase`.
+
+    What is neither (no connection, no disk, a bug) passes through.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if _code(error) == _UNIQUE_VIOLATION or _code(error) in _SQLITE_UNIQUE:
+            raise Contended from error
+        raise RefusedByDatabase(_code(error)) from error
+    except DBAPIError as error:
+        code = _code(error)
+        if code.startswith(_ROLLED_BACK):
+            raise Contended from error
+        if error.connection_invalidated or not code.startswith(_REFUSED):
+            raise
+        raise RefusedByDatabase(code) from error
+    except StatementError as error:
+        # The driver could not even encode a value.
+        raise RefusedByDatabase(type(error.orig).__name__) from error
+
+
+def _code(error: DBAPIError) -> str:
+    original = error.orig
+    found = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
+    return str(found or type(original).__name__)

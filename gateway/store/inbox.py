@@ -1,0 +1,306 @@
+"""Inbound records: counted at the door, recognised at first sight, kept with what became of them.
+
+Every function works in the caller's transaction and costs a fixed number of statements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, func, insert, or_, select, update
+
+from gateway.core.ids import Kind, Ref
+from gateway.store import codec
+from gateway.store.dialect import any_of, for_update, insert_for, upsert
+from gateway.store.tables import caught_up, inbound_record, intake
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+NO_PARTITION = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a Kafka record stands: what knows it again after a crash."""
+
+    door: str
+    partition: int
+    offset: int
+    append_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record that holds its message id."""
+
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """One row of `inbound_record`, as written at the end of a batch or read back to be decided again."""
+
+    number: int
+    door: str
+    partition: int | None
+    offset: int | None
+    append_time: datetime | None
+    arrived_at: datetime
+    received_at: datetime
+    source: str | None
+    message_id: str | None
+    type: str | None
+    digest: str
+    holds_id: bool
+    state: str
+    reason: str | None = None
+    member: str | None = None
+    detail: str | None = None
+    first: int | None = None
+    job: int | None = None
+    brand: str | None = None
+    waits_for: Ref | None = None
+    waits_text: str | None = None
+    settled_at: datetime | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How many records one door (and partition) gave in a batch, and over which offsets."""
+
+    door: str
+    partition: int
+    count: int
+    first_offset: int | None = None
+    last_offset: int | None = None
+    caught_up_to: datetime | None = None
+
+
+async def find_known_places(connection: AsyncConnection, places: Sequence[Place]) -> set[Place]:
+    """Which of these were taken in before.
+
+    The partitions' rows in `caught_up` are locked, so that an old and a new owner of one never take in at once; only
+    records that lie before what they say are looked up one by one.
+    """
+    if not places:
+        return set()
+    doors = sorted({place.door for place in places})
+    query = select(caught_up).where(any_of(connection, caught_up.c.topic, doors))
+    query = query.order_by(caught_up.c.topic, caught_up.c.partition)
+    rows = (await connection.execute(for_update(connection, query))).all()
+    next_offset = {(row.topic, row.partition): row.next_offset for row in rows}
+    earlier = [place for place in places if place.offset < next_offset.get((place.door, place.partition), 0)]
+    if not earlier:
+        return set()
+    record = inbound_record.c
+    query = select(record.door, record.partition, record.offset, record.append_time).where(
+        any_of(connection, record.door, doors),
+        any_of(connection, record.partition, sorted({place.partition for place in earlier})),
+        any_of(connection, record.offset, sorted({place.offset for place in earlier})),
+    )
+    known = {Place(*row) for row in (await connection.execute(query)).tuples()}
+    return known.intersection(earlier)
+
+
+async def find_held_ids(connection: AsyncConnection, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], Seen]:
+    """The records that hold these (source, message id)."""
+    if not ids:
+        return {}
+    record = inbound_record.c
+    query = select(record.source, record.message_id, record.number, record.digest).where(
+        any_of(connection, record.message_id, sorted({message_id for _, message_id in ids})),
+        record.holds_id,
+        record.message_id.is_not(None),
+    )
+    rows = (await connection.execute(query)).tuples()
+    found = {(source, message_id): Seen(number, digest) for source, message_id, number, digest in rows}
+    return {key: seen for key, seen in found.items() if key in ids}
+
+
+async def count_in(connection: AsyncConnection, counted: Sequence[Intake], now: datetime) -> None:
+    """Counts what was taken in, and moves on how far each partition has been read."""
+    rows = [
+        {
+            "door": one.door,
+            "partition": one.partition,
+            "count": one.count,
+            "first_offset": one.first_offset,
+            "last_offset": one.last_offset,
+            "taken_at": now,
+        }
+        for one in counted
+        if one.count
+    ]
+    if rows:
+        await connection.execute(insert(intake), rows)
+    await save_caught_up(connection, counted)
+
+
+async def save_caught_up(connection: AsyncConnection, counted: Sequence[Intake]) -> None:
+    """Notes up to which offset and append time partitions were read.
+
+    Reading again after a crash moves nothing back; a topic made anew, whose records are later, begins anew.
+    """
+    rows = [
+        {
+            "topic": one.door,
+            "partition": one.partition,
+            "next_offset": one.last_offset + 1,
+            "caught_up_to": one.caught_up_to,
+        }
+        for one in sorted(counted, key=lambda one: (one.door, one.partition))
+        if one.last_offset is not None and one.caught_up_to is not None
+    ]
+    if not rows:
+        return
+    insert_row = insert_for(connection, caught_up)
+    incoming, held = insert_row.excluded, caught_up.c
+    further = or_(incoming.caught_up_to > held.caught_up_to, incoming.next_offset > held.next_offset)
+    later = {
+        "next_offset": case((further, incoming.next_offset), else_=held.next_offset),
+        "caught_up_to": case(
+            (incoming.caught_up_to > held.caught_up_to, incoming.caught_up_to), else_=held.caught_up_to
+        ),
+    }
+    await connection.execute(insert_row.on_conflict_do_update(index_elements=["topic", "partition"], set_=later), rows)
+
+
+async def insert_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
+    """Writes new records, with their outcome."""
+    written = [_row(one) for one in sorted(rows, key=_inbox_order)]
+    if written:
+        await connection.execute(insert(inbound_record), written)
+
+
+async def update_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
+    """Writes what became of records that were kept before."""
+    written = [_row(one) for one in sorted(rows, key=_inbox_order)]
+    await upsert(connection, inbound_record, written)
+
+
+def _inbox_order(row: RecordRow) -> tuple[str, str, int]:
+    # Two receivers that take in the same ids must meet them in the same order.
+    return (row.message_id or "", row.source or "", row.number)
+
+
+def _row(one: RecordRow) -> dict[str, Any]:
+    waits = one.waits_for
+    return {
+        "number": one.number,
+        "door": one.door,
+        "partition": one.partition,
+        "offset": one.offset,
+        "append_time": one.append_time,
+        "arrived_at": one.arrived_at,
+        "received_at": one.received_at,
+        "source": one.source,
+        "message_id": one.message_id,
+        "type": one.type,
+        "digest": one.digest,
+        "holds_id": one.holds_id,
+        "state": one.state,
+        "reason": one.reason,
+        "field": one.member,
+        "detail": one.detail,
+        "first": one.first,
+        "job": one.job,
+        "brand": one.brand,
+        "waits_source": waits.source if waits else None,
+        "waits_kind": waits.kind.value if waits else None,
+        "waits_id": waits.external_id if waits else None,
+        "waits_text": one.waits_text,
+        "settled_at": one.settled_at,
+        "headers": codec.encode([[name, value.hex() if value is not None else None] for name, value in one.headers])
+        if one.headers
+        else None,
+        "raw": one.raw,
+    }
+
+
+def _record_from(row: Any) -> RecordRow:
+    headers = codec.decode(row["headers"]) if row["headers"] else ()
+    waits = Ref(Kind(row["waits_kind"]), row["waits_source"], row["waits_id"]) if row["waits_kind"] else None
+    return RecordRow(
+        number=row["number"],
+        door=row["door"],
+        partition=row["partition"],
+        offset=row["offset"],
+        append_time=row["append_time"],
+        arrived_at=row["arrived_at"],
+        received_at=row["received_at"],
+        source=row["source"],
+        message_id=row["message_id"],
+        type=row["type"],
+        digest=row["digest"],
+        holds_id=row["holds_id"],
+        state=row["state"],
+        reason=row["reason"],
+        member=row["field"],
+        detail=row["detail"],
+        first=row["first"],
+        job=row["job"],
+        brand=row["brand"],
+        waits_for=waits,
+        waits_text=row["waits_text"],
+        settled_at=row["settled_at"],
+        headers=tuple((name, bytes.fromhex(value) if value is not None else None) for name, value in headers),
+        raw=row["raw"],
+    )
+
+
+async def find_waiting(connection: AsyncConnection, refs: Collection[Ref], jobs: Collection[int]) -> list[RecordRow]:
+    """Parked records that wait for one of `refs`, or behind what holds one of `jobs`, in the order received."""
+    if not refs and not jobs:
+        return []
+    record = inbound_record.c
+    on_refs = any_of(connection, record.waits_id, sorted({ref.external_id for ref in refs}))
+    on_jobs = and_(any_of(connection, record.job, sorted(jobs)), record.waits_id.is_(None))
+    query = select(inbound_record).where(record.state == "parked", or_(on_refs, on_jobs))
+    found = [_record_from(row) for row in (await connection.execute(_in_order(query))).mappings()]
+    return [row for row in found if row.waits_for is None or row.waits_for in refs]
+
+
+async def claim_requeued(connection: AsyncConnection, limit: int) -> list[RecordRow]:
+    """Records that are to be decided again, the longest waiting first, locked until the transaction ends."""
+    query = _in_order(select(inbound_record).where(inbound_record.c.state == "requeued")).limit(limit)
+    rows = (await connection.execute(for_update(connection, query, skip_locked=True))).mappings()
+    return [_record_from(row) for row in rows]
+
+
+def _in_order(query: Any) -> Any:
+    return query.order_by(inbound_record.c.received_at, inbound_record.c.number)
+
+
+async def give_up_parked(connection: AsyncConnection, before: datetime, now: datetime, limit: int) -> int:
+    """Quarantines records that have waited for a reference since `before`; returns how many.
+
+    Those that wait behind a held completion have no time limit.
+    """
+    record = inbound_record.c
+    late = select(record.number).where(
+        record.state == "parked", record.waits_id.is_not(None), record.received_at < before
+    )
+    query = for_update(connection, late.order_by(record.number).limit(limit), skip_locked=True)
+    numbers = [row.number for row in await connection.execute(query)]
+    if numbers:
+        await connection.execute(
+            update(inbound_record)
+            .where(any_of(connection, record.number, numbers))
+            .values(state="quarantined", reason="reference_timeout", holds_id=False, settled_at=now)
+        )
+    return len(numbers)
+
+
+async def count_states(connection: AsyncConnection) -> dict[str, int]:
+    """How many records are in each state."""
+    record = inbound_record.c
+    query = select(record.state, func.count()).group_by(record.state)
+    return {state: count for state, count in (await connection.execute(query)).tuples()}

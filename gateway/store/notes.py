@@ -1,0 +1,65 @@
+"""Notes: the only reader and writer of their texts, which leave here as `Private`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from gateway.core.notes import Note
+from gateway.core.visibility import Private, Visibility, open_for_storage
+from gateway.store import codec
+from gateway.store.dialect import any_of, upsert
+from gateway.store.tables import note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Note]:
+    """The notes of these numbers, as they are now. Their job's lock is theirs too."""
+    wanted = sorted(set(numbers))
+    if not wanted:
+        return {}
+    rows = (await connection.execute(select(note).where(any_of(connection, note.c.number, wanted)))).mappings()
+    return {row["number"]: _note_from(row) for row in rows}
+
+
+async def save_notes(connection: AsyncConnection, changed: Iterable[Note]) -> None:
+    """Writes new and changed notes, in the transaction of their job."""
+    await upsert(connection, note, [_note_row(one) for one in sorted(changed, key=lambda one: one.number)])
+
+
+def _note_row(one: Note) -> codec.Row:
+    return {
+        "number": one.number,
+        "job": one.job,
+        "source": one.source,
+        "by_enterprise": one.by_enterprise,
+        "user": one.user,
+        "visibility": one.visibility.value,
+        "revision": one.revision,
+        "published": one.published,
+        "text": open_for_storage(one.text),
+        "latest": codec.encode(one.latest),
+        "created_at": one.created_at,
+    }
+
+
+def _note_from(row: RowMapping) -> Note:
+    return Note(
+        number=row["number"],
+        job=row["job"],
+        source=row["source"],
+        by_enterprise=row["by_enterprise"],
+        user=row["user"],
+        visibility=Visibility(row["visibility"]),
+        revision=row["revision"],
+        published=row["published"],
+        text=Private(row["text"]),
+        latest=codec.decode(row["latest"]),
+        created_at=row["created_at"],
+    )
