@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.core.customers import customer_event, survey_is_due, told_of_end
+from gateway.core.document import stamp
 from gateway.core.events import Event, EventType
 from gateway.core.job import (
     ENDED,
@@ -22,6 +23,7 @@ from gateway.core.job import (
     VisitStatus,
 )
 from gateway.core.outcomes import Applied, Outcome, Refused, Unmapped, Why
+from gateway.core.parties import Side
 from gateway.core.reasons import Ending, GivenReason, ReasonKind
 from gateway.core.telling import by, happened
 
@@ -35,8 +37,20 @@ def refuse_ended(job: Job) -> Refused:
     if job.status is JobStatus.OFFERED:
         return Refused(why=Why.OFFER_OPEN, detail="the offer waits for an answer")
     if job.status is JobStatus.DECLINED:
-        return Refused(why=Why.OFFER_CLOSED, detail=f"the offer was {job.closure}")
+        return refuse_closed_offer(job)
     return Refused(why=Why.JOB_CANCELED if job.canceled else Why.JOB_CLOSED)
+
+
+def refuse_closed_offer(job: Job) -> Refused:
+    """The loser of the race for an offer is told what closed it, and when."""
+    if job.offer is None:
+        return Refused(why=Why.TRANSITION_NOT_ALLOWED, detail="the job was never offered")
+    closed_at = stamp(job.offer.closed_at) if job.offer.closed_at else None
+    return Refused(
+        why=Why.OFFER_CLOSED,
+        detail=f"the offer was {job.offer.state.value}",
+        about={"closed_by": job.offer.state.value, "closed_at": closed_at},
+    )
 
 
 def complete(job: Job, request: Request, facts: Facts, text: str | None) -> Outcome:
@@ -88,7 +102,9 @@ def _by_another_list(job: Job, request: Request, facts: Facts, text: str) -> Out
 def _completed(visit: Visit, request: Request, reason: GivenReason, which: frozenset[VisitStatus]) -> Visit:
     if visit.status not in which:
         return visit
-    key = ProgressKey(request.occurred_at, Rank.COMPLETE, request.key)
+    # A visit's progress never goes back in time, though the word about its job may have occurred earlier.
+    moment = max(request.occurred_at, visit.progress.occurred_at) if visit.progress else request.occurred_at
+    key = ProgressKey(moment, Rank.COMPLETE, request.key)
     return replace(visit, status=VisitStatus.COMPLETE, reason=reason, progress=key, ended_at=request.occurred_at)
 
 
@@ -143,29 +159,35 @@ def restore(job: Job, request: Request, facts: Facts) -> Outcome:
 
     Only the party that canceled it, or the source, may.
     """
-    if job.ended is None or not job.canceled:
-        return Refused(why=Why.JOB_NOT_CANCELED)
     if job.replaced_by is not None:
         return Refused(why=Why.JOB_REPLACED, detail="the work was offered anew under the same id")
-    actor = request.actor
-    is_source = actor.side is job.side and actor.source == job.source
-    if not is_source and (actor.side is not job.ended.by or actor.source != job.ended.source):
+    if job.ended is None or not job.canceled or job.status not in JOB_TRANSITIONS[JobAction.RESTORE]:
+        return Refused(why=Why.JOB_NOT_CANCELED)
+    if not _may_restore(job, job.ended, request.actor.side):
         return Refused(why=Why.CANCELED_BY_SOURCE, detail=f"canceled by {job.ended.source}")
-    visits = tuple(_restored(visit, facts) for visit in job.visits)
+    visits = tuple(_restored(visit, request, facts) for visit in job.visits)
     after = replace(job, ended=None, visits=visits)
-    return Applied(job=after, events=(happened(EventType.JOB_RESTORED, job, after, request, facts),))
+    who, at = by(request, facts), request.occurred_at
+    # The customer was told that these are off.
+    told = tuple(
+        customer_event(EventType.CUSTOMER_APPOINTMENT_SCHEDULED, after, visit, who, at)
+        for old, visit in zip(job.visits, visits, strict=True)
+        if old.was is VisitStatus.SCHEDULED and visit.start >= facts.now
+    )
+    return Applied(job=after, events=(happened(EventType.JOB_RESTORED, job, after, request, facts), *told))
 
 
-def _restored(visit: Visit, facts: Facts) -> Visit:
+def _may_restore(job: Job, ended: Ended, side: Side) -> bool:
+    """An enterprise is the source of whatever reached it by its brand's page too. That the job is theirs is known."""
+    is_source = side is (Side.ENTERPRISE if job.account is not None else job.side)
+    return is_source or side is ended.by
+
+
+def _restored(visit: Visit, request: Request, facts: Facts) -> Visit:
     if visit.was is None:
         return visit
+    back = replace(visit, status=visit.was, was=None, ended_at=visit.ended_at if visit.was in ENDED else None)
     technician = facts.users.get(visit.technician) if visit.technician is not None else None
-    gone = visit.technician is not None and (technician is None or not technician.active)
-    return replace(
-        visit,
-        status=visit.was,
-        was=None,
-        ended_at=visit.ended_at if visit.was in ENDED else None,
-        technician=None if gone else visit.technician,
-        unassigned_by_gateway=visit.unassigned_by_gateway or gone,
-    )
+    if visit.technician is None or (technician is not None and technician.active):
+        return back
+    return replace(back.assigned_to(None, request.occurred_at), unassigned_by_gateway=True)

@@ -94,7 +94,7 @@ class RestoreJob:
 
 @dataclass(frozen=True, slots=True)
 class AddAppointment:
-    """`appointment.add`."""
+    """`appointment.add`; of an appointment that is known already, its new time. Before the accept: a suggestion."""
 
     visit: NewVisit
 
@@ -254,7 +254,8 @@ PartyCommand = PutOrganization | PutUser | DeactivateUser | ReactivateUser | Rep
 Command = JobCommand | PartyCommand
 
 # Notes, amendments, reminders and surveys cannot move a job or a visit: they never wait behind a held completion.
-NEVER_WAITS = (SubmitOffer, AddNote, EditNote, SetNoteVisibility, SendReminder, AnswerSurvey)
+# On a job that is known already, creating it is an amendment.
+NEVER_WAITS = (SubmitOffer, CreateJob, AddNote, EditNote, SetNoteVisibility, SendReminder, AnswerSurvey)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

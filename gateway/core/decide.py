@@ -1,6 +1,7 @@
 """The decision: what becomes of one request about one job (or one party), given the facts.
 
-Order: a repeat of the sender's latest word · who may · what waits behind a held completion · the command's own rules.
+Order: a repeat of the sender's latest word · who may · what refers to something unknown · what waits behind a held
+completion · the command's own rules.
 Every way out is a value of `outcomes`; nothing is raised for a business reason.
 """
 
@@ -42,10 +43,13 @@ from gateway.core.commands import (
     UndoOnMyWay,
     WithdrawOffer,
 )
-from gateway.core.ids import Ref
+from gateway.core.job import JobStatus
+from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Refused, Why
-from gateway.core.permissions import refuse_actor
+from gateway.core.parties import Side
+from gateway.core.permissions import refuse_actor, refuse_sender
 from gateway.core.staff import decide_organization, decide_user
+from gateway.core.unresolved import find_unresolved
 
 if TYPE_CHECKING:
     from gateway.core.commands import JobCommand
@@ -58,7 +62,9 @@ _BEGINS_A_JOB = (SubmitOffer, CreateJob)
 def decide(job: Job | None, request: Request, facts: Facts) -> Outcome:
     """What becomes of `request`. `job` is the one it is about, None where its reference is not known.
 
-    The answer holds new states; saving them, numbering events and telling anybody is the caller's.
+    The answer holds new states; saving them, numbering events and telling anybody is the caller's. A held job's record
+    that is decided again (its number is the job's `held_by`) ends the waiting, whatever becomes of it: the job in the
+    answer says so.
     """
     match request.command:
         case PutOrganization() as command:
@@ -70,16 +76,29 @@ def decide(job: Job | None, request: Request, facts: Facts) -> Outcome:
 
 
 def _decide_job(job: Job | None, request: Request, facts: Facts, command: JobCommand) -> Outcome:
-    if job is None and not isinstance(command, _BEGINS_A_JOB):
-        ref = request.refs.job
-        if isinstance(ref, Ref):
-            return Parked(ref=ref)
-        return Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="no such job")
+    released = None
+    if job is not None and job.held_by == request.number:
+        job = released = replace(job, held_by=None)
     if job is not None and _is_repeat(job, request, facts):
-        return Ignored(why=Why.REPEAT)
-    refusal = refuse_actor(job, request)
+        outcome: Outcome = Ignored(why=Why.REPEAT)
+    else:
+        outcome = _allowed(job, request, facts, command)
+    if released is not None and isinstance(outcome, Ignored | Refused) and outcome.job is None:
+        return replace(outcome, job=released)
+    return outcome
+
+
+def _allowed(job: Job | None, request: Request, facts: Facts, command: JobCommand) -> Outcome:
+    refusal = refuse_sender(request)
+    if refusal is None and job is not None:
+        refusal = refuse_actor(job, request)
     if refusal is not None:
         return refusal
+    unknown = find_unresolved(request)
+    if unknown is not None and (job is None or unknown != request.refs.job):
+        return Parked(ref=unknown)
+    if job is None and not isinstance(command, _BEGINS_A_JOB):
+        return Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="no such job")
     if job is not None and job.held_by is not None and not isinstance(command, NEVER_WAITS):
         return Parked(ref=None, why=Why.JOB_HELD)
     return _remember(_by_command(job, request, facts, command), request)
@@ -105,6 +124,8 @@ def _by_command(job: Job | None, request: Request, facts: Facts, command: JobCom
             return closing.cancel(job, request, facts, reason)
         case RestoreJob():
             return closing.restore(job, request, facts)
+        case AddAppointment(visit) if job.status is JobStatus.OFFERED and request.actor.side is not Side.PROVIDER:
+            return offers.suggest(job, request, facts, visit)
         case AddAppointment(visit):
             return visits.add(job, request, facts, visit)
         case ChangeAppointment():
@@ -141,12 +162,17 @@ def _is_repeat(job: Job, request: Request, facts: Facts) -> bool:
 
 
 def _remember(outcome: Outcome, request: Request) -> Outcome:
-    """Notes the request as its source's latest word about the job or visit, where it was settled on it."""
+    """Notes the request as its source's latest word about the job, and about the visit or note it names or makes.
+
+    A word about a visit is one about its job too: what is said of the job again after it is another happening.
+    """
     if not isinstance(outcome, Applied) or outcome.job is None:
         return outcome
-    job, word = outcome.job, {request.actor.source: request.digest}
-    if isinstance(request.refs.appointment, int):
-        visit = job.find_visit(request.refs.appointment)
-        if visit is not None:
-            return replace(outcome, job=job.with_visit(replace(visit, latest={**visit.latest, **word})))
-    return replace(outcome, job=replace(job, latest={**job.latest, **word}))
+    word = {request.actor.source: request.digest}
+    job = replace(outcome.job, latest={**outcome.job.latest, **word})
+    about = {request.refs.appointment, request.number}
+    for visit in job.visits:
+        if visit.number in about:
+            job = job.with_visit(replace(visit, latest={**visit.latest, **word}))
+    saved = tuple(replace(it, latest={**it.latest, **word}) if isinstance(it, Note) else it for it in outcome.saved)
+    return replace(outcome, job=job, saved=saved)

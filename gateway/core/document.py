@@ -6,19 +6,19 @@ Never in it: texts of notes, names or numbers of an organization's people.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, canonical_id
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gateway.core.events import By, Event, NoteRevision, VisitMoved
-    from gateway.core.job import Job, Visit
+    from gateway.core.job import Job, Revision, Visit
     from gateway.core.parties import Json
     from gateway.core.reasons import GivenReason
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # With these the receiver learns of a job, or of its new terms: all details travel with them.
 _WITH_TERMS = frozenset({EventType.JOB_OFFERED, EventType.JOB_CREATED, EventType.JOB_SNAPSHOT})
 
@@ -67,11 +67,22 @@ def event_body(event: Event, job: Job, organization: str) -> dict[str, Json]:
         and event.type in _WITH_TERMS | {EventType.JOB_AMENDED}
     ):
         body["accept_by"] = stamp(job.offer.accept_by)
+    if event.type in _WITH_TERMS | {EventType.JOB_AMENDED}:
+        body.update(revision_body(job.revision))
     if job.replaces is not None and event.type in _WITH_TERMS:
         body["replaces"] = canonical_id(Kind.JOB, job.replaces)
     if event.clock_ahead:
         body["clock_ahead"] = True
     return body
+
+
+def revision_body(revision: Revision | None) -> dict[str, Json]:
+    """A revision as its sender named it, for an answer to name it again: a number, or the moment of the last update."""
+    if revision is None:
+        return {}
+    if revision.scheme == "updated_at":
+        return {"updated_at": stamp(_EPOCH + timedelta(microseconds=revision.value))}
+    return {revision.scheme: revision.value}
 
 
 def stamp(moment: datetime) -> str:

@@ -126,9 +126,9 @@ def audiences(event: Event) -> frozenset[Audience]:
     """Who may be told of `event` at all; destinations and profiles narrow this further.
 
     The enterprise hears of everything but reminders and its own notes; the provider of what others did;
-    the customer of `customer.*` only.
+    the customer of `customer.*` only. A receipt goes to its record's sender, who is no audience of a job.
     """
-    if event.type in LOG_ONLY:
+    if event.type in LOG_ONLY or event.type is EventType.RECORD_SETTLED:
         return frozenset()
     if event.type in CUSTOMER_EVENTS:
         return frozenset({Audience.CUSTOMER})

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """`organization` is the job's (for a new job the one named), `customer` the one referred to, `users` the
-    organization's people as far as the request concerns them (all of them for commands about users).
+    organization's people as far as the request concerns them: the technician it names and those of the job's visits;
+    all of them for commands about users.
 
     `reasons` and `accept_within` are the brand's, from the profile version in force now.
     """

@@ -153,11 +153,20 @@ class Window:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """That a visit was a technician's, until a moment."""
+
+    technician: int
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """One appointment. `was` is what it stood at when its job was canceled with it, for the restore.
 
-    `technician_before` and `reassigned_at` tell who held it when an action occurred before a reassignment.
+    `technician_before` and `reassigned_at` tell who held it when an action occurred before a reassignment, `earlier`
+    who did before those. `unassigned_by_gateway` flags to dispatchers that its technician has left.
     """
 
     number: int
@@ -168,6 +177,7 @@ class Visit:
     technician: int | None = None
     technician_before: int | None = None
     reassigned_at: datetime | None = None
+    earlier: tuple[Tenure, ...] = ()
     unassigned_by_gateway: bool = False
     progress: ProgressKey | None = None
     reason: GivenReason | None = None
@@ -182,6 +192,26 @@ class Visit:
     @property
     def outcome(self) -> Ending | None:
         return self.reason.outcome if self.reason else None
+
+    def was_of(self, technician: int, at: datetime) -> bool:
+        """Whether the visit was taken from `technician` only after `at`."""
+        last = () if self.technician_before is None or self.reassigned_at is None else (self._last_tenure(),)
+        return any(tenure.technician == technician and at < tenure.until for tenure in (*self.earlier, *last))
+
+    def assigned_to(self, technician: int | None, at: datetime) -> Visit:
+        """This visit as `technician`'s from `at` on; None takes it from whoever has it."""
+        if technician == self.technician:
+            return self
+        known = self.technician_before is not None and self.reassigned_at is not None
+        earlier = (*self.earlier, self._last_tenure()) if known else self.earlier
+        return replace(
+            self, technician=technician, technician_before=self.technician, reassigned_at=at, earlier=earlier
+        )
+
+    def _last_tenure(self) -> Tenure:
+        assert self.technician_before is not None
+        assert self.reassigned_at is not None
+        return Tenure(self.technician_before, self.reassigned_at)
 
 
 class EndedHow(StrEnum):
@@ -245,7 +275,8 @@ class Job:
     `jobversion` grows with each event that has a recipient, `sequence` with each event and delivery appended.
     `last_sent` maps a destination to the last jobversion appended for it.
     `held_by` is the record whose unmapped reason makes later commands wait.
-    `latest` maps a source to the digest of its latest record about this job.
+    `latest` maps a source to the digest of its latest record about this job or a visit of it.
+    `terms` is the revision with which the content last changed, where later ones repeated it; None: `revision` itself.
     """
 
     number: int
@@ -259,6 +290,7 @@ class Job:
     customer: int
     details: Members
     revision: Revision | None = None
+    terms: Revision | None = None
     offer: Offer | None = None
     ended: Ended | None = None
     visits: tuple[Visit, ...] = ()

@@ -9,14 +9,14 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from gateway.core.closing import cancel
+from gateway.core.closing import cancel, refuse_closed_offer, refuse_ended
 from gateway.core.commands import AcceptOffer, CreateJob, DeclineOffer, NewVisit, Request, SubmitOffer, WithdrawOffer
-from gateway.core.document import stamp
+from gateway.core.document import revision_body, stamp
 from gateway.core.events import Event, EventType
 from gateway.core.ids import Ref
-from gateway.core.job import Closure, Job, JobStatus, Offer, OfferState, Revision
+from gateway.core.job import JOB_TRANSITIONS, Job, JobAction, JobStatus, Offer, OfferState, Revision
 from gateway.core.outcomes import Applied, Ignored, Outcome, Quarantined, Refused, Why
-from gateway.core.parties import Customer, Json, Members, merged
+from gateway.core.parties import Customer, Json, Members, Side, merged
 from gateway.core.reasons import GivenReason, ReasonKind
 from gateway.core.telling import happened
 from gateway.core.visits import new_visit, told_of_new_visit
@@ -40,31 +40,47 @@ def submit(job: Job | None, request: Request, facts: Facts, command: SubmitOffer
     """A new offer or job, or what a known one's new content is: amendment, repeat, regression or conflict."""
     if job is None:
         return _begin(None, request, facts, command, command.details)
+    if job.replaced_by is not None:
+        return Refused(why=Why.JOB_REPLACED, detail="the work was offered anew under the same id")
     age = compare(command.revision, job.revision)
-    if age is Age.OLDER:
-        return Ignored(why=Why.REGRESSION)
     other_organization = request.refs.organization not in {None, job.organization}
     details = _merged_details(job, command)
     offer = _amended_offer(job, command)
     same = details == job.details and offer == job.offer
-    if job.status is JobStatus.DECLINED or job.canceled:
-        anew = age is Age.NEWER or other_organization or (age is Age.UNKNOWN and not same)
-        return _begin(job, request, facts, command, details) if anew else _unchanged(job, command, age, same=same)
+    over = job.status is JobStatus.DECLINED or job.canceled
+    if over and (age is Age.NEWER or other_organization or (age is Age.UNKNOWN and not same)):
+        return _begin(job, request, facts, command, details)
+    if age is Age.OLDER:
+        return Ignored(why=Why.REGRESSION)
     if other_organization:
         return Refused(why=Why.ORGANIZATION_FIXED, member="data.organization", detail="withdraw and offer anew")
-    if same or age is Age.EQUAL:
+    if same or over or age is Age.EQUAL:
         return _unchanged(job, command, age, same=same)
-    changed: dict[str, Json] = {
-        name: value for name, value in details.items() if name not in job.details or job.details[name] != value
-    }
-    changed.update({name: None for name in job.details if name not in details})
-    after = replace(job, details=details, offer=offer, revision=command.revision or job.revision)
+    after = replace(job, details=details, offer=offer, revision=command.revision or job.revision, terms=None)
     saved = () if command.customer is None else (Customer(number=job.customer, members=_customer(details)),)
-    return Applied(
-        job=after,
-        events=(happened(EventType.JOB_AMENDED, job, after, request, facts, details=changed),),
-        saved=saved,
-    )
+    return Applied(job=after, events=(_amended(job, after, request, facts),), saved=saved)
+
+
+def suggest(job: Job, request: Request, facts: Facts, asked: NewVisit) -> Outcome:
+    """A time that the source suggests for an open offer: the provider sees it with the terms, and may take another."""
+    if asked.window is not None:
+        start, end = asked.window.start, asked.window.end
+    else:
+        start, end = asked.start, asked.start + asked.duration
+    time: dict[str, Json] = {"start": stamp(start), "end": stamp(end)}
+    after = replace(job, details={**job.details, "suggested_time": time})
+    if after == job:
+        return Ignored(why=Why.NO_CHANGE)
+    return Applied(job=after, events=(_amended(job, after, request, facts),))
+
+
+def _amended(job: Job, after: Job, request: Request, facts: Facts) -> Event:
+    """Says what has changed: members with their new values, null for those that are gone."""
+    changed: dict[str, Json] = {
+        name: value for name, value in after.details.items() if name not in job.details or job.details[name] != value
+    }
+    changed.update({name: None for name in job.details if name not in after.details})
+    return happened(EventType.JOB_AMENDED, job, after, request, facts, details=changed)
 
 
 def compare(incoming: Revision | None, held: Revision | None) -> Age:
@@ -80,15 +96,16 @@ def compare(incoming: Revision | None, held: Revision | None) -> Age:
 
 def accept(job: Job, request: Request, facts: Facts, command: AcceptOffer) -> Outcome:
     """The provider takes the offer, with a first visit or without."""
-    refusal = _refuse_answer(job, request)
+    refusal = _refuse_answer(job, request, JobAction.ACCEPT)
     if refusal is not None:
         return refusal
-    if command.revision is not None and command.revision != job.revision:
+    if command.revision is not None and not _has_seen(command.revision, job):
+        accept_by = stamp(job.offer.accept_by) if job.offer and job.offer.accept_by else None
         return Refused(
             why=Why.OFFER_CHANGED,
             member="data.revision",
             detail="the offer has changed since",
-            about={"details": dict(job.details), "revision": job.revision.value if job.revision else None},
+            about={"details": dict(job.details), "accept_by": accept_by, **revision_body(job.revision)},
         )
     after = replace(job, offer=_closed(job, OfferState.ACCEPTED, facts.now))
     if command.visit is None:
@@ -103,7 +120,7 @@ def accept(job: Job, request: Request, facts: Facts, command: AcceptOffer) -> Ou
 
 def decline(job: Job, request: Request, facts: Facts, command: DeclineOffer) -> Outcome:
     """The provider does not take the offer. A reason is required where the brand has a list."""
-    refusal = _refuse_answer(job, request)
+    refusal = _refuse_answer(job, request, JobAction.DECLINE)
     if refusal is not None:
         return refusal
     if command.reason is None and facts.reasons.decline:
@@ -115,7 +132,7 @@ def decline(job: Job, request: Request, facts: Facts, command: DeclineOffer) -> 
 
 def expire(job: Job, request: Request, facts: Facts) -> Outcome:
     """The accept-by time has passed without an answer."""
-    if job.status is not JobStatus.OFFERED or job.offer is None or job.offer.accept_by is None:
+    if job.status not in JOB_TRANSITIONS[JobAction.EXPIRE] or job.offer is None or job.offer.accept_by is None:
         return Ignored(why=Why.NO_CHANGE)
     if facts.now <= job.offer.accept_by:
         return Ignored(why=Why.NO_CHANGE)
@@ -125,32 +142,22 @@ def expire(job: Job, request: Request, facts: Facts) -> Outcome:
 
 
 def withdraw(job: Job, request: Request, facts: Facts, command: WithdrawOffer) -> Outcome:
-    """The source takes its offer back; once accepted, the job is canceled by the source."""
+    """The source takes its offer back; once accepted, the job is canceled by the source.
+
+    A job that the provider canceled is refused: whoever canceled it may still restore it, and the source must know.
+    """
     given = facts.reasons.given(ReasonKind.CANCEL, command.reason) if command.reason is not None else None
     if job.status is JobStatus.OFFERED:
         after = replace(job, offer=_closed(job, OfferState.WITHDRAWN, facts.now, given))
         return Applied(job=after, events=(happened(EventType.JOB_DECLINED, job, after, request, facts, reason=given),))
-    if job.status is JobStatus.DECLINED:
-        return refuse_closed_offer(job)
-    if job.status is JobStatus.COMPLETE:
-        return Ignored(why=Why.NO_CHANGE) if job.closure is Closure.CANCELED else Refused(why=Why.JOB_CLOSED)
+    if job.status not in JOB_TRANSITIONS[JobAction.WITHDRAW]:
+        is_done = job.ended is not None and job.canceled and job.ended.by is request.actor.side
+        return Ignored(why=Why.NO_CHANGE) if is_done else refuse_ended(job)
     return cancel(job, request, facts, command.reason)
 
 
-def refuse_closed_offer(job: Job) -> Refused:
-    """The loser of the race for an offer is told what closed it, and when."""
-    if job.offer is None:
-        return Refused(why=Why.TRANSITION_NOT_ALLOWED, detail="the job was never offered")
-    closed_at = stamp(job.offer.closed_at) if job.offer.closed_at else None
-    return Refused(
-        why=Why.OFFER_CLOSED,
-        detail=f"the offer was {job.offer.state.value}",
-        about={"closed_by": job.offer.state.value, "closed_at": closed_at},
-    )
-
-
-def _refuse_answer(job: Job, request: Request) -> Refused | None:
-    if job.offer is None or job.status is not JobStatus.OFFERED:
+def _refuse_answer(job: Job, request: Request, action: JobAction) -> Refused | None:
+    if job.offer is None or job.status not in JOB_TRANSITIONS[action]:
         return refuse_closed_offer(job)
     accept_by = job.offer.accept_by
     if accept_by is not None and request.arrived_at > accept_by:
@@ -173,7 +180,7 @@ def _unchanged(job: Job, command: SubmitOffer | CreateJob, age: Age, *, same: bo
             why=Why.REVISION_CONFLICT, member="data.revision", detail="other content under the revision that is held"
         )
     if age is Age.NEWER:
-        return Ignored(why=Why.REPEAT, job=replace(job, revision=command.revision))
+        return Ignored(why=Why.REPEAT, job=replace(job, revision=command.revision, terms=job.terms or job.revision))
     return Ignored(why=Why.REPEAT)
 
 
@@ -190,9 +197,18 @@ def _customer(details: Members) -> dict[str, Json]:
 
 
 def _amended_offer(job: Job, command: SubmitOffer | CreateJob) -> Offer | None:
-    if job.offer is None or job.offer.state is not OfferState.OPEN or not isinstance(command, SubmitOffer):
+    """An accepted offer has no term any more; that of one which was never accepted is among what may be new."""
+    if job.offer is None or job.accepted or not isinstance(command, SubmitOffer):
         return job.offer
     return replace(job.offer, accept_by=command.accept_by or job.offer.accept_by)
+
+
+def _has_seen(named: Revision, job: Job) -> bool:
+    """Whether the content is still that of the revision named: later ones may have repeated it."""
+    if named == job.revision or job.terms is None:
+        return named == job.revision
+    since = compare(named, job.terms)
+    return since in {Age.EQUAL, Age.NEWER} and compare(named, job.revision) is Age.OLDER
 
 
 def _begin(
@@ -201,6 +217,10 @@ def _begin(
     """A new job, in the place of `old` where that was declined or canceled."""
     if facts.organization is None:
         return Refused(why=Why.NO_PROVIDER, member="data.organization", detail="no organization is named or routed to")
+    named = request.refs.organization
+    organization = named if isinstance(named, int) else facts.organization.number
+    if request.actor.side is Side.PROVIDER and organization != request.actor.organization:
+        return Refused(why=Why.NOT_ALLOWED, member="data.organization", detail="another organization")
     made = _customer_of(old, request, facts, command)
     if made is None:
         return Refused(why=Why.CUSTOMER_REQUIRED, member="data.customer")
@@ -211,7 +231,7 @@ def _begin(
         side=request.actor.side,
         account=request.actor.account,
         brand=command.brand or (old.brand if old else None),
-        organization=facts.organization.number,
+        organization=organization,
         external_id=old.external_id if old else _external_id(request),
         customer=made.number,
         details=merged(details, {"customer": dict(made.members)}),
@@ -239,10 +259,10 @@ def _begin(
 def _customer_of(old: Job | None, request: Request, facts: Facts, command: SubmitOffer | CreateJob) -> Customer | None:
     if facts.customer is not None:
         return replace(facts.customer, members=merged(facts.customer.members, command.customer or {}))
+    if old is not None and request.refs.customer is None:
+        return Customer(number=old.customer, members=merged(_customer(old.details), command.customer or {}))
     if command.customer:
         return Customer(number=request.number, members=merged({}, command.customer))
-    if old is not None:
-        return Customer(number=old.customer, members=_customer(old.details))
     return None
 
 

@@ -49,6 +49,8 @@ _ALLOWED: dict[Side, tuple[type, ...]] = {
         RestoreJob,
         AddAppointment,
         ChangeAppointment,
+        CancelAppointment,
+        *PROGRESS,
         SendReminder,
         AddNote,
     ),
@@ -74,18 +76,27 @@ _ALLOWED: dict[Side, tuple[type, ...]] = {
 }
 
 
-def refuse_actor(job: Job | None, request: Request) -> Refused | None:
-    """Why the actor may not do this; None where nothing speaks against it."""
+def refuse_sender(request: Request) -> Refused | None:
+    """Why the actor may not do this to any job; None where nothing speaks against it."""
     actor, command = request.actor, request.command
     if not isinstance(command, _ALLOWED[actor.side]):
         return Refused(why=Why.NOT_ALLOWED, member="type", detail=f"not for the side {actor.side.value}")
-    if job is not None and not _is_theirs(job, request):
-        return Refused(why=Why.NOT_YOUR_JOB, member="subject")
     if actor.side is Side.ENTERPRISE and request.refs.technician is not None and not actor.first_party:
         return Refused(why=Why.NOT_ALLOWED, member="data.technician", detail="the provider assigns its technicians")
     if actor.user is None:
         return None
-    return refuse_user(actor.user, request) or _refuse_role(job, actor.user, request)
+    refusal = refuse_user(actor.user, request)
+    if refusal is None and not actor.user.role.dispatches and not isinstance(command, _FIELD_WORK):
+        return Refused(why=Why.ROLE_NOT_ALLOWED, member="data.user", detail="a dispatcher does this")
+    return refusal
+
+
+def refuse_actor(job: Job, request: Request) -> Refused | None:
+    """Why the actor, who may do such things, may not do this to `job`; None where nothing speaks against it."""
+    if not _is_theirs(job, request):
+        return Refused(why=Why.NOT_YOUR_JOB, member="subject")
+    user = request.actor.user
+    return None if user is None or user.role.dispatches else _refuse_unassigned(job, user, request)
 
 
 def _is_theirs(job: Job, request: Request) -> bool:
@@ -93,6 +104,9 @@ def _is_theirs(job: Job, request: Request) -> bool:
     match actor.side:
         case Side.ENTERPRISE:
             return job.account is not None and job.account == actor.account
+        case Side.PROVIDER if isinstance(request.command, CreateJob):
+            # Only the details of its own jobs are a provider's to amend.
+            return job.organization == actor.organization and job.side is Side.PROVIDER
         case Side.PROVIDER:
             return job.organization == actor.organization
         case Side.BOOKING_PAGE:
@@ -107,19 +121,13 @@ def refuse_user(user: User, request: Request) -> Refused | None:
         return Refused(why=Why.NOT_YOUR_USER, member="data.user")
     if user.active:
         return None
-    before = user.deactivated_at is not None and request.occurred_at < user.deactivated_at
-    if before and not request.actor.own_credential:
+    judged_at = request.arrived_at if request.actor.own_credential else request.occurred_at
+    if user.deactivated_at is not None and judged_at < user.deactivated_at:
         return None
     return Refused(why=Why.USER_DEACTIVATED, member="data.user")
 
 
-def _refuse_role(job: Job | None, user: User, request: Request) -> Refused | None:
-    if user.role.dispatches:
-        return None
-    if not isinstance(request.command, _FIELD_WORK):
-        return Refused(why=Why.ROLE_NOT_ALLOWED, member="data.user", detail="a dispatcher does this")
-    if job is None:
-        return Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="no such job")
+def _refuse_unassigned(job: Job, user: User, request: Request) -> Refused | None:
     number = request.refs.appointment
     if isinstance(request.command, PROGRESS):
         visit = job.find_visit(number) if isinstance(number, int) else None
@@ -133,6 +141,4 @@ def _is_assigned(visit: Visit, user: User, request: Request) -> bool:
     """Now, or, for what the organization's system sends late, when it occurred."""
     if visit.technician == user.number:
         return True
-    if request.actor.own_credential or visit.technician_before != user.number or visit.reassigned_at is None:
-        return False
-    return request.occurred_at < visit.reassigned_at
+    return not request.actor.own_credential and visit.was_of(user.number, request.occurred_at)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from gateway.core.closing import refuse_ended
 from gateway.core.commands import AddNote, AnswerSurvey, EditNote, Request, SendReminder, SetNoteVisibility
 from gateway.core.events import EventType
-from gateway.core.ids import Ref
 from gateway.core.job import Job, JobStatus
 from gateway.core.notes import Note
-from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Refused, Why
+from gateway.core.outcomes import Applied, Ignored, Outcome, Refused, Why
 from gateway.core.parties import Json, Side
 from gateway.core.telling import happened
 from gateway.core.visibility import Visibility
@@ -54,8 +53,6 @@ def set_visibility(job: Job, request: Request, facts: Facts, command: SetNoteVis
     note = _find_note(job, request, facts)
     if not isinstance(note, Note):
         return note
-    if note.by_enterprise:
-        return Refused(why=Why.NOT_ALLOWED, member="data.note", detail="an enterprise's note is the provider's to read")
     if command.visibility is note.visibility:
         return Ignored(why=Why.NO_CHANGE)
     changed = replace(note, visibility=command.visibility, revision=note.revision + 1)
@@ -74,9 +71,7 @@ def answer_survey(job: Job, request: Request, facts: Facts, command: AnswerSurve
     """The customer's rating, 0 to 5, and words."""
     details: dict[str, Json] = {"rating": command.rating, "message": command.message}
     ref = request.refs.appointment
-    if isinstance(ref, Ref):
-        return Parked(ref=ref)
-    if ref is not None and job.find_visit(ref) is None:
+    if isinstance(ref, int) and job.find_visit(ref) is None:
         return Refused(why=Why.NOT_YOUR_JOB, member="data.appointment", detail="not an appointment of this job")
     return Applied(job=job, events=(happened(EventType.SURVEY_ANSWERED, job, job, request, facts, details=details),))
 
@@ -95,9 +90,6 @@ def _default_visibility(facts: Facts) -> Visibility:
 
 
 def _find_note(job: Job, request: Request, facts: Facts) -> Note | Outcome:
-    ref = request.refs.note
-    if isinstance(ref, Ref):
-        return Parked(ref=ref)
     note = facts.note
     if note is None or note.job != job.number:
         return Refused(why=Why.NOT_YOUR_JOB, member="data.note", detail="not a note of this job")

@@ -22,6 +22,14 @@ def decide_organization(request: Request, facts: Facts, command: PutOrganization
     if actor.side not in {Side.ENTERPRISE, Side.PROVIDER}:
         return Refused(why=Why.NOT_ALLOWED, member="type")
     held = facts.organization
+    if actor.user is not None:
+        refusal = refuse_user(actor.user, request)
+        if refusal is not None:
+            return refusal
+        if not actor.user.role.dispatches:
+            return Refused(why=Why.ROLE_NOT_ALLOWED, member="data.user")
+    if held is None and actor.side is Side.PROVIDER:
+        return Refused(why=Why.NOT_ALLOWED, member="data.organization", detail="a provider changes its own only")
     if held is None:
         made = new_organization(request, command)
         return Applied(saved=(replace(made, latest={actor.source: request.digest}),))
@@ -30,8 +38,6 @@ def decide_organization(request: Request, facts: Facts, command: PutOrganization
     own = actor.side is Side.PROVIDER and actor.organization == held.number
     if actor.side is Side.PROVIDER and not own:
         return Refused(why=Why.NOT_ALLOWED, member="data.organization", detail="another organization")
-    if actor.user is not None and not actor.user.role.dispatches:
-        return Refused(why=Why.ROLE_NOT_ALLOWED, member="data.user")
     branch = held.branch_of is not None and held.branch_of == actor.account
     members = merged(held.members, command.members) if own or branch else held.members
     word = {**held.latest, actor.source: request.digest}
@@ -61,7 +67,7 @@ def decide_user(request: Request, facts: Facts, command: UserCommand) -> Outcome
     ref = request.refs.technician
     user = facts.users.get(ref) if isinstance(ref, int) else None
     if user is None:
-        if isinstance(command, PutUser):
+        if isinstance(command, PutUser) and not isinstance(ref, int):
             return _new_user(request, organization, command)
         return Parked(ref=ref) if ref is not None and not isinstance(ref, int) else Refused(why=Why.NOT_YOUR_USER)
     if user.organization != organization.number:

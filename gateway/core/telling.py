@@ -45,7 +45,7 @@ def happened(
         Change.STATUS: previous is not after.status or (before is not None and before.closure is not after.closure),
         Change.APPOINTMENT: bool(moved),
         Change.REASON: reason is not None,
-        Change.DETAILS: bool(details),
+        Change.DETAILS: kind is EventType.JOB_AMENDED,
         Change.NOTE: note is not None,
     }
     return Event(

@@ -23,8 +23,9 @@ from gateway.core.commands import (
 )
 from gateway.core.customers import customer_event, estimate_arrival, survey_is_due, told_of_end
 from gateway.core.events import STATUS_EVENTS, Event, EventType
-from gateway.core.ids import Ref
+from gateway.core.ids import Kind, canonical_id
 from gateway.core.job import (
+    ENDED,
     JOB_TRANSITIONS,
     MAX_VISITS,
     VISIT_TRANSITIONS,
@@ -34,13 +35,18 @@ from gateway.core.job import (
     Rank,
     Visit,
     VisitStatus,
+    Window,
 )
-from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Refused, Unmapped, Why
+from gateway.core.outcomes import Applied, Ignored, Outcome, Refused, Unmapped, Why
+from gateway.core.parties import Side
 from gateway.core.reasons import Ending, GivenReason, ReasonKind
 from gateway.core.telling import by, happened
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.core.facts import Facts
+    from gateway.core.parties import Json
 
 Progress = OnMyWay | UndoOnMyWay | StartAppointment | PauseAppointment | CompleteAppointment
 
@@ -54,7 +60,10 @@ _BECOMES = {
 
 
 def add(job: Job, request: Request, facts: Facts, asked: NewVisit) -> Outcome:
-    """A new visit; on a completed job it opens the job again."""
+    """A new visit; on a completed job it opens the job again. One that is known already gets the time asked for."""
+    if isinstance(request.refs.appointment, int):
+        known = ChangeAppointment(start=asked.start, duration=asked.duration, window=asked.window)
+        return change(job, request, facts, known)
     if job.canceled or job.status not in JOB_TRANSITIONS[JobAction.ADD_APPOINTMENT]:
         return refuse_ended(job)
     if len(job.visits) >= MAX_VISITS:
@@ -90,6 +99,8 @@ def refuse_technician(request: Request, facts: Facts) -> Refused | None:
     user = facts.users.get(number) if isinstance(number, int) else None
     if user is None or facts.organization is None or user.organization != facts.organization.number:
         return Refused(why=Why.NOT_YOUR_USER, member="data.technician")
+    if request.actor.side is Side.ENTERPRISE and facts.organization.branch_of != request.actor.account:
+        return Refused(why=Why.NOT_YOUR_BRANCH, member="data.technician")
     if not user.active:
         return Refused(why=Why.USER_DEACTIVATED, member="data.technician")
     return None if user.role.visits else Refused(why=Why.NOT_A_TECHNICIAN, member="data.technician")
@@ -102,11 +113,11 @@ def told_of_new_visit(job: Job, visit: Visit, request: Request, facts: Facts) ->
 
 
 def find_visit(job: Job, request: Request) -> Visit | Outcome:
-    """The visit that the request names, or why there is none: parked on an id that nobody has used yet."""
+    """The visit that the request names, or why there is none to be moved."""
+    if job.status not in JOB_TRANSITIONS[JobAction.MOVE_APPOINTMENT]:
+        return refuse_ended(job)
     ref = request.refs.appointment
-    if isinstance(ref, Ref):
-        return Parked(ref=ref)
-    visit = job.find_visit(ref) if ref is not None else None
+    visit = job.find_visit(ref) if isinstance(ref, int) else None
     if visit is None:
         return Refused(why=Why.NOT_YOUR_JOB, member="data.appointment", detail="not an appointment of this job")
     return visit
@@ -117,6 +128,8 @@ def change(job: Job, request: Request, facts: Facts, command: ChangeAppointment)
     visit = find_visit(job, request)
     if not isinstance(visit, Visit):
         return visit
+    if command.by_gateway and not _is_left_behind(visit, facts):
+        return Ignored(why=Why.NO_CHANGE)
     if visit.has_ended:
         return _refuse_ended_visit(job, visit)
     refusal = refuse_technician(request, facts)
@@ -125,15 +138,12 @@ def change(job: Job, request: Request, facts: Facts, command: ChangeAppointment)
     technician = request.refs.technician if isinstance(request.refs.technician, int) else visit.technician
     technician = None if command.unassign else technician
     changed = replace(
-        visit,
+        visit.assigned_to(technician, request.occurred_at),
         start=command.start or visit.start,
         duration=command.duration or visit.duration,
-        window=command.window or visit.window,
-        technician=technician,
+        window=command.window or _moved_window(visit, command.start),
         unassigned_by_gateway=command.by_gateway or (visit.unassigned_by_gateway and technician is None),
     )
-    if technician != visit.technician:
-        changed = replace(changed, technician_before=visit.technician, reassigned_at=request.occurred_at)
     if changed == visit:
         return Ignored(why=Why.NO_CHANGE)
     after = job.with_visit(changed)
@@ -143,6 +153,25 @@ def change(job: Job, request: Request, facts: Facts, command: ChangeAppointment)
         who = by(request, facts)
         events.append(customer_event(EventType.CUSTOMER_APPOINTMENT_CHANGED, after, changed, who, request.occurred_at))
     return Applied(job=after, events=tuple(events))
+
+
+def _is_left_behind(visit: Visit, facts: Facts) -> bool:
+    """Whether the visit has not begun and its technician is gone."""
+    if visit.status is not VisitStatus.SCHEDULED or visit.technician is None:
+        return False
+    technician = facts.users.get(visit.technician)
+    return technician is None or not technician.active
+
+
+def _moved_window(visit: Visit, start: datetime | None) -> Window | None:
+    """The arrival window moves along with the start, where no other is given."""
+    if visit.window is None or start is None:
+        return visit.window
+    by_how_much = start - visit.start
+    try:
+        return Window(visit.window.start + by_how_much, visit.window.end + by_how_much)
+    except OverflowError:
+        return visit.window
 
 
 def take_away(job: Job, request: Request, facts: Facts, command: DeleteAppointment | CancelAppointment) -> Outcome:
@@ -175,18 +204,22 @@ def progress(job: Job, request: Request, facts: Facts, command: Progress) -> Out
     status, rank = _BECOMES[type(command)]
     key = ProgressKey(request.occurred_at, rank, request.key)
     if _is_stale(job, visit, key):
-        return Ignored(why=Why.STALE, events=(_stale_event(job, visit, request, facts),))
-    present = visit.was if visit.was is not None and job.canceled else visit.status
-    if status not in VISIT_TRANSITIONS[present]:
-        return _refuse_transition(job, visit, status)
-    if visit.was is not None and job.canceled and not _before_cancellation(job, request):
-        return Refused(why=Why.JOB_CANCELED)
+        return Ignored(why=Why.STALE, events=(_stale_event(job, status, visit, request, facts),))
+    suspended = visit.was is not None and job.canceled
+    if suspended and not _before_cancellation(job, request):
+        return Refused(why=Why.JOB_CANCELED, detail="restore the job first")
+    present = visit.was if suspended and visit.was is not None else visit.status
     reason = _find_reason(facts, command)
+    if status is present and present not in ENDED and reason == visit.reason:
+        # It stands there already; what occurred before this is stale all the same.
+        return Ignored(why=Why.NO_CHANGE, job=job.with_visit(replace(visit, progress=key)))
+    if status not in VISIT_TRANSITIONS[present]:
+        return _refuse_transition(visit, present, status)
     if isinstance(reason, Refused):
         return reason
     if isinstance(reason, str):
         return Unmapped(job=replace(job, held_by=request.number), text=reason)
-    if visit.was is not None and job.canceled:
+    if suspended:
         # It happened before the job was canceled: kept for the restore, told without moving the status.
         ended_at = request.occurred_at if status is VisitStatus.COMPLETE else visit.ended_at
         after = job.with_visit(replace(visit, was=status, progress=key, reason=reason, ended_at=ended_at))
@@ -207,9 +240,10 @@ def _is_stale(job: Job, visit: Visit, key: ProgressKey) -> bool:
     return gone and visit.ended_at is not None and key.occurred_at < visit.ended_at
 
 
-def _stale_event(job: Job, visit: Visit, request: Request, facts: Facts) -> Event:
-    event = happened(EventType.PROGRESS_STALE, job, job, request, facts)
-    return replace(event, details={"appointment": visit.number, "command": type(request.command).__name__})
+def _stale_event(job: Job, status: VisitStatus, visit: Visit, request: Request, facts: Facts) -> Event:
+    appointment = canonical_id(Kind.APPOINTMENT, visit.number)
+    details: dict[str, Json] = {"appointment": appointment, "status": status.value}
+    return happened(EventType.PROGRESS_STALE, job, job, request, facts, details=details)
 
 
 def _before_cancellation(job: Job, request: Request) -> bool:
@@ -219,16 +253,20 @@ def _before_cancellation(job: Job, request: Request) -> bool:
 def _refuse_ended_visit(job: Job, visit: Visit) -> Refused:
     if visit.was is not None and job.canceled:
         return Refused(why=Why.JOB_CANCELED, detail="restore the job first")
+    return _refuse_ended(visit)
+
+
+def _refuse_ended(visit: Visit) -> Refused:
     return Refused(why=Why.APPOINTMENT_ENDED, member="data.appointment", detail=f"it is {visit.status.value}")
 
 
-def _refuse_transition(job: Job, visit: Visit, status: VisitStatus) -> Refused:
-    if visit.has_ended:
-        return _refuse_ended_visit(job, visit)
+def _refuse_transition(visit: Visit, present: VisitStatus, status: VisitStatus) -> Refused:
+    if present in ENDED:
+        return _refuse_ended(visit)
     return Refused(
         why=Why.TRANSITION_NOT_ALLOWED,
         member="data.appointment",
-        detail=f"{visit.status.value} does not become {status.value}",
+        detail=f"{present.value} does not become {status.value}",
     )
 
 
