@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from gateway.core.events import NoteRevision
 
+# Where whoever appended says so (`Database.notify`), once per batch: each costs a commit dear.
+CHANNEL = "gateway_outbox"
+
 # Under pressure the lower goes first. 0: offers, decisions, completions, cancellations. 1: progress and changes.
 # 2: notes, reminders, receipts.
 RANKS = (0, 1, 2)

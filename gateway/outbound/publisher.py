@@ -1,0 +1,50 @@
+"""What a kind of destination must provide. One publisher serves all destinations of its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.mapping.render import Document
+    from gateway.outbound.outcome import Outcome
+    from gateway.store.claims import ClaimedDelivery
+    from gateway.store.destinations import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One document on its way. `delivery` says what it is for logs and identity; only `document` leaves."""
+
+    destination: Destination
+    delivery: ClaimedDelivery
+    document: Document
+
+
+class Publisher(Protocol):
+    """Implemented once per kind of destination; `tests/integration/publisher_conformance.py` says what each must do.
+
+    The relay is the only caller. It calls `publish` from several tasks at once, with no transaction open.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The `kind` of the destinations that it serves."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds after which `publish` has returned, whatever happens. The relay begins none with less lease left."""
+
+    async def publish(self, batch: Sequence[Outgoing]) -> list[Outcome]:
+        """Sends `batch`, no two of which are of one lane, and returns one outcome each, in the same order.
+
+        May wait for the network, up to `timeout`; must not block the event loop. Returns `Delivered` only for what is
+        durable at the destination. Whatever the destination or the way to it does is an outcome, never an exception,
+        and touches no neighbour's outcome. An exception is a bug: the relay records `publisher_bug` for the batch.
+        Cancelled, it stops sending; what was sent by then may arrive and will be sent again.
+        """
+
+    async def close(self) -> None:
+        """Lets go of connections. Called once, after the last `publish` has returned; returns within `timeout`."""

@@ -1,0 +1,292 @@
+"""Delivers what is owed: claim, render, publish, record. Any number of relays share the work.
+
+A lane's next document is sent only after the one before it was acknowledged. No transaction is open while anything is
+sent. A relay that dies leaves nothing behind but claims, which end by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from tenacity import AsyncRetrying, stop_after_delay, wait_exponential_jitter
+
+from gateway.core.visibility import Withheld, open_for
+from gateway.mapping.render import Unrenderable
+from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, next_step
+from gateway.outbound.publisher import Outgoing, Publisher
+from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
+from gateway.store.clock import DatabaseClock
+from gateway.store.destinations import Destination, find_due_destinations
+from gateway.store.notes import load_notes
+from gateway.store.recording import LaneResult, Recorded, Tried, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gateway.core.document import StoredEvent
+    from gateway.core.notes import Note
+    from gateway.mapping.render import Document
+    from gateway.store.claims import LaneKey
+    from gateway.store.database import Database
+
+# Claims being delivered at a time: one is sent while the next is claimed and the one before is recorded.
+IN_FLIGHT = 3
+# Seconds. The poll finds what no wake-up told of: due times that came, leases that ended.
+POLL = 1.0
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class Render(Protocol):
+    """Makes the document of an event for a destination. Pure; what cannot be made is a value."""
+
+    def __call__(
+        self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
+    ) -> Document | Unrenderable: ...
+
+
+@dataclass(slots=True)
+class Work:
+    """A claim being delivered. `begun` is when it was asked for, on the monotonic clock: its lease counts from then."""
+
+    claim: Claim
+    notes: Mapping[int, Note]
+    begun: float
+    tried: dict[LaneKey, list[Tried]] = field(default_factory=dict)
+
+    def results(self) -> list[LaneResult]:
+        return [LaneResult(lane, tuple(self.tried.get(_key(lane), ()))) for lane in self.claim.lanes]
+
+
+class Relay:
+    """Delivers to all destinations of one publisher's kind."""
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        render: Render,
+        *,
+        lease: timedelta = timedelta(seconds=60),
+        lanes: int = 500,
+        jitter: Callable[[], float] = random.random,
+        wake: asyncio.Event | None = None,
+        attempted: Callable[[Destination, Tried], None] | None = None,
+    ) -> None:
+        """Whoever knows that something is due sets `wake`. `attempted` is called once for each try, after it was
+        recorded: for logs and metrics.
+        """
+        if publisher.timeout * 2 > lease.total_seconds():
+            raise ValueError("a publisher's time-out may be half a lease at most")
+        self.lanes = lanes
+        self.wake = wake or asyncio.Event()
+        self._database = database
+        self._clock = DatabaseClock(database)
+        self._publisher = publisher
+        self._render = render
+        self._lease = lease
+        self._jitter = jitter
+        self._attempted = attempted or (lambda _destination, _tried: None)
+        self._stopped = asyncio.Event()
+        self._in_flight: set[asyncio.Task[bool]] = set()
+
+    async def relay_once(self) -> int:
+        """One round of everything; returns the number of lanes that it had claimed."""
+        work = await self.claim()
+        if work.claim.lanes:
+            await self.deliver(work)
+        return len(work.claim.lanes)
+
+    async def run(self) -> None:
+        """Delivers whatever is due until `stop`: at once when `wake` is set, and by a slow poll.
+
+        While one claim is being delivered the next is made ready. Broken infrastructure is waited for in place, longer
+        each time; it never ends the relay.
+        """
+        failures = 0
+        while not self._stopped.is_set():
+            try:
+                await self._step()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others' deliveries must go on
+                failures += 1
+                log.warning("relay.waits", kind=self._publisher.kind, failures=failures, error=type(error).__name__)
+                await self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
+
+    async def _step(self) -> None:
+        self.wake.clear()
+        work = await self.claim()
+        if work.claim.lanes:
+            self._in_flight.add(asyncio.create_task(self.deliver(work)))
+        if len(self._in_flight) >= IN_FLIGHT:
+            await self._until(*self._in_flight)
+        elif len(work.claim.lanes) < self.lanes:
+            wake = asyncio.create_task(self.wake.wait())
+            await self._until(wake, *self._in_flight)
+            wake.cancel()
+
+    async def _until(self, *tasks: asyncio.Task[bool]) -> None:
+        """One of `tasks` has ended, `stop` was called, or it is time for the slow poll."""
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait((stopped, *tasks), timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        ended = {task for task in self._in_flight if task.done()}
+        self._in_flight -= ended
+        if not all(task.result() for task in ended):
+            raise ConnectionError(self._publisher.kind)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    def stop(self) -> None:
+        """No send begins any more; what is being sent is finished and recorded, the rest is given back."""
+        self._stopped.set()
+
+    async def claim(self) -> Work:
+        """Claims due lanes and reads what documents about notes need, in one short transaction."""
+        begun = time.monotonic()
+        async with self._database.transaction() as connection:
+            now = await self._clock.now(connection)
+            due = await find_due_destinations(connection, self._publisher.kind, now)
+            # So that, while several have more than fits into a claim, each comes first now and then.
+            random.shuffle(due)
+            claimed = await claim(connection, due, now=now, lease=self._lease, lanes=self.lanes)
+            noted = {one.event.note.number for lane in claimed.lanes for one in lane.deliveries if one.event.note}
+            notes = await load_notes(connection, noted)
+        return Work(claimed, notes, begun)
+
+    async def deliver(self, work: Work) -> bool:
+        """Sends what `work` covers and records it. False where the transport turned out to be away."""
+        reachable = True
+        # All heads first, then all seconds, ...: a lane takes part as long as it has not failed.
+        lanes = [lane for lane in work.claim.lanes if lane.deliveries]
+        depth = 0
+        while lanes and reachable and self._may_send(work):
+            heads = [(lane, lane.deliveries[depth]) for lane in lanes]
+            reachable = await self._send(work, heads)
+            depth += 1
+            lanes = [lane for lane in lanes if len(lane.deliveries) > depth and _all_delivered(work, lane)]
+        await self._record(work)
+        return reachable
+
+    def _may_send(self, work: Work) -> bool:
+        """Whether a send begun now would end within the lease."""
+        left = work.begun + self._lease.total_seconds() - time.monotonic()
+        return not self._stopped.is_set() and left > self._publisher.timeout
+
+    async def _send(self, work: Work, heads: list[tuple[ClaimedLane, ClaimedDelivery]]) -> bool:
+        """Renders and publishes one delivery of each lane; False where the transport is away."""
+        begun_at = work.claim.now + timedelta(seconds=time.monotonic() - work.begun)
+        started = time.monotonic()
+        outcomes: dict[LaneKey, Outcome] = {}
+        batch: list[Outgoing] = []
+        for lane, one in heads:
+            document = self._document(work, lane.destination, one)
+            if isinstance(document, Rejected):
+                outcomes[_key(lane)] = document
+            else:
+                batch.append(Outgoing(lane.destination, one, document))
+        published = await self._publish(batch) if batch else []
+        sent = {}
+        for outgoing, outcome in zip(batch, published, strict=True):
+            key = (outgoing.delivery.destination, outgoing.delivery.lane)
+            outcomes[key] = outcome
+            sent[key] = outgoing.document
+        took = time.monotonic() - started
+        for lane, one in heads:
+            key = _key(lane)
+            tried = self._tried(one, outcomes[key], sent.get(key), begun_at, took)
+            work.tried.setdefault(key, []).append(tried)
+        return not any(_is_away(outcome) for outcome in published)
+
+    def _document(self, work: Work, destination: Destination, one: ClaimedDelivery) -> Document | Rejected:
+        note = one.event.note
+        text: str | Withheld | None = None
+        if note is not None:
+            held = work.notes.get(note.number)
+            text = Withheld() if held is None else open_for(held, destination.audience, revision=note.revision)
+        try:
+            document = self._render(one.event, destination, one.previous, text)
+        except Exception as error:  # noqa: BLE001 - a bug met by one document stops its own lane and no other
+            _tell("render.failed", error, delivery=one.number)
+            return Rejected(Fault.RENDERER_BUG, type(error).__name__)
+        return Rejected(document.reason, document.detail) if isinstance(document, Unrenderable) else document
+
+    async def _publish(self, batch: list[Outgoing]) -> list[Outcome]:
+        try:
+            return await self._publisher.publish(batch)
+        except Exception as error:  # noqa: BLE001 - a bug of one publisher stops no other
+            _tell("publish.failed", error, kind=self._publisher.kind, deliveries=len(batch))
+            return [Retryable(Fault.PUBLISHER_BUG, type(error).__name__)] * len(batch)
+
+    def _tried(
+        self, one: ClaimedDelivery, outcome: Outcome, document: Document | None, begun_at: datetime, took: float
+    ) -> Tried:
+        step = next_step(outcome, one.retries, self._jitter())
+        ended = begun_at + timedelta(seconds=took)
+        return Tried(
+            delivery=one,
+            state=step.state,
+            outcome=step.outcome,
+            reason=step.reason,
+            detail=step.detail,
+            fault_domain=step.domain,
+            due_at=None if step.delay is None else ended + timedelta(seconds=step.delay),
+            digest=None if document is None else hashlib.sha256(document.body).hexdigest(),
+            begun_at=begun_at,
+            duration_ms=round(took * 1000),
+            attempted=document is not None,
+            retried=step.counts,
+            # A first try that succeeded needs no row of its own; one that says nothing about the delivery neither.
+            noted=not _is_away(outcome) and (step.state != "delivered" or one.attempts > 0),
+        )
+
+    async def _record(self, work: Work) -> None:
+        """Records in one short transaction, again and again while the database is away and the lease lasts."""
+        left = work.begun + self._lease.total_seconds() - time.monotonic()
+        patience = AsyncRetrying(stop=stop_after_delay(left), wait=wait_exponential_jitter(multiplier=0.1, max=5.0), reraise=True)
+        recorded: Recorded = await patience(self._record_once, work)
+        if recorded.left_due:
+            self.wake.set()
+        if recorded.lost:
+            log.warning("claims.lost", lanes=len(recorded.lost), kind=self._publisher.kind)
+        for lane in work.claim.lanes:
+            if _key(lane) not in recorded.lost:
+                for tried in work.tried.get(_key(lane), ()):
+                    self._attempted(lane.destination, tried)
+
+    async def _record_once(self, work: Work) -> Recorded:
+        now = work.claim.now + timedelta(seconds=time.monotonic() - work.begun)
+        async with self._database.transaction() as connection:
+            return await record(connection, work.claim, work.results(), now)
+
+
+def _key(lane: ClaimedLane) -> LaneKey:
+    return lane.destination.number, lane.key
+
+
+def _all_delivered(work: Work, lane: ClaimedLane) -> bool:
+    return all(tried.state == "delivered" for tried in work.tried[_key(lane)])
+
+
+def _is_away(outcome: Outcome) -> bool:
+    return isinstance(outcome, Retryable) and outcome.reason is Fault.TRANSPORT_AWAY
+
+
+def _tell(what: str, error: Exception, **about: object) -> None:
+    """Logs a bug: where, and of which type. Its message is left out, for it may quote what no log may hold."""
+    log.error(what, error=type(error).__name__, where="".join(traceback.format_tb(error.__traceback__)), **about)

@@ -1,0 +1,98 @@
+"""The two statements of a claim, as each database says them.
+
+PostgreSQL goes to the rows by address and by primary key, whatever the planner believes of the tables' sizes, and past
+rows that others hold. SQLite has one writer, so there is nobody to go past.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import TextClause, bindparam, text
+
+from gateway.store.columns import Moment
+
+# What one claim takes of one lane at most.
+DEPTH = 8
+
+# `turns` are (destination, rank) in the order in which they may take; a claim stops as soon as it has `lanes`.
+# An address found under a row lock is the row's newest, so no other writer can have moved it.
+_LANES_POSTGRESQL = """
+UPDATE lane SET due_at = :until, token = :token
+WHERE ctid = ANY (ARRAY(
+    SELECT due.ctid
+    FROM json_to_recordset(CAST(:turns AS json)) AS turn(destination bigint, rank smallint)
+    CROSS JOIN LATERAL (
+        SELECT lane.ctid FROM lane
+        WHERE lane.destination = turn.destination AND lane.rank = turn.rank AND lane.due_at <= :now
+        ORDER BY lane.due_at LIMIT :share FOR UPDATE SKIP LOCKED
+    ) AS due
+    LIMIT :lanes
+))
+RETURNING destination, key
+"""
+
+_LANES_SQLITE = """
+UPDATE lane SET due_at = :until, token = :token
+WHERE rowid IN (
+    SELECT due.rowid FROM json_each(:turns) AS turn JOIN lane AS due ON due.rowid IN (
+        SELECT lane.rowid FROM lane
+        WHERE lane.destination = turn.value ->> 'destination' AND lane.rank = turn.value ->> 'rank'
+          AND lane.due_at <= :now
+        ORDER BY lane.due_at LIMIT :share
+    )
+    LIMIT :lanes
+)
+RETURNING destination, key
+"""
+
+# Of each lane the first few that are owed, up to the first that waits for a mapping or for an operator.
+_COVER_POSTGRESQL = f"""
+UPDATE delivery SET claims = claims + 1
+WHERE number = ANY (ARRAY(
+    SELECT ahead.number
+    FROM json_to_recordset(CAST(:rows AS json)) AS claimed(destination bigint, key bigint, strict boolean)
+    CROSS JOIN LATERAL (
+        SELECT number, count(*) FILTER (WHERE state <> 'pending') OVER (ORDER BY position) AS waiting
+        FROM (
+            SELECT number, state, position FROM delivery
+            WHERE delivery.destination = claimed.destination AND delivery.lane = claimed.key
+              AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.strict)
+            ORDER BY position LIMIT {DEPTH}
+        ) AS owed
+    ) AS ahead
+    WHERE ahead.waiting = 0
+))
+RETURNING number, event, destination, lane, position, previous, claims, attempts, retries
+"""
+
+_COVER_SQLITE = f"""
+UPDATE delivery SET claims = claims + 1
+WHERE number IN (
+    SELECT number FROM (
+        SELECT owed.number, count(*) FILTER (WHERE owed.state <> 'pending')
+            OVER (PARTITION BY owed.destination, owed.lane ORDER BY owed.position) AS waiting
+        FROM json_each(:rows) AS claimed JOIN delivery AS owed ON owed.number IN (
+            SELECT number FROM delivery
+            WHERE destination = claimed.value ->> 'destination' AND lane = claimed.value ->> 'key'
+              AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.value ->> 'strict')
+            ORDER BY position LIMIT {DEPTH}
+        )
+    )
+    WHERE waiting = 0
+)
+RETURNING number, event, destination, lane, position, previous, claims, attempts, retries
+"""
+
+
+@cache
+def take_lanes(dialect: str) -> TextClause:
+    """Claims due lanes. Parameters: turns (JSON), now, until, token, share (per turn), lanes (in all)."""
+    statement = text(_LANES_SQLITE if dialect == "sqlite" else _LANES_POSTGRESQL)
+    return statement.bindparams(bindparam("now", type_=Moment()), bindparam("until", type_=Moment()))
+
+
+@cache
+def cover_deliveries(dialect: str) -> TextClause:
+    """Counts a claim on what it covers of the claimed lanes, and returns that. Parameter: rows (JSON)."""
+    return text(_COVER_SQLITE if dialect == "sqlite" else _COVER_POSTGRESQL)

@@ -1,0 +1,197 @@
+"""Claims: a relay's temporary right to lanes, with what is owed on them.
+
+A claim is a due time in the future plus a token on the lane's row; there is no other state. Whoever's token is no
+longer on a lane has lost it and changes nothing there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Executable, null, select, update
+
+from gateway.core.document import StoredEvent
+from gateway.core.events import EventType, NoteRevision
+from gateway.store import codec
+from gateway.store.claim_statements import cover_deliveries, take_lanes
+from gateway.store.dialect import any_of
+from gateway.store.given import encode_rows, given
+from gateway.store.outbox import RANKS
+from gateway.store.superseding import supersede_notes
+from gateway.store.tables import event, lane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import Row, RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store.destinations import Destination
+
+LaneKey = tuple[int, int]
+
+# While several destinations are due, one of them takes at most this part of a claim.
+_LARGEST_PART = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedDelivery:
+    """A delivery that a claim covers. `claims` counts this one too; `attempts` and `retries` are before it."""
+
+    number: int
+    destination: int
+    lane: int
+    position: int
+    previous: int | None
+    claims: int
+    attempts: int
+    retries: int
+    event: StoredEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedLane:
+    """The claimed part of a lane, in its order; empty where everything covered was superseded."""
+
+    destination: Destination
+    key: int
+    deliveries: tuple[ClaimedDelivery, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one relay may send until `until`, and nobody else."""
+
+    token: str
+    now: datetime
+    until: datetime
+    lanes: tuple[ClaimedLane, ...]
+
+
+async def claim(
+    connection: AsyncConnection,
+    destinations: Sequence[Destination],
+    *,
+    now: datetime,
+    lease: timedelta,
+    lanes: int = 500,
+) -> Claim:
+    """Claims up to `lanes` due lanes of `destinations` in the caller's transaction; urgent ranks first.
+
+    At most `DEPTH` deliveries of each lane, in order. The number of statements is constant. Lanes whose head turns out
+    to wait (held, or dead where strict) are put to rest; what retractions overtook is superseded.
+    """
+    token = secrets.token_hex(16)
+    until = now + lease
+    taken = await _take(connection, destinations, {"now": now, "until": until, "token": token}, lanes)
+    if not taken:
+        return Claim(token=token, now=now, until=until, lanes=())
+    by_number = {one.number: one for one in destinations}
+    covered = await _cover(connection, taken, by_number)
+    resting = [key for key in taken if key not in covered]
+    if resting:
+        await connection.execute(_rest(connection.dialect.name), encode_rows(connection, _key_rows(resting)))
+    covered = await _without_overtaken(connection, covered, by_number, now)
+    claimed = (
+        ClaimedLane(destination=by_number[number], key=key, deliveries=deliveries)
+        for (number, key), deliveries in covered.items()
+    )
+    return Claim(token=token, now=now, until=until, lanes=tuple(claimed))
+
+
+async def _take(
+    connection: AsyncConnection, destinations: Sequence[Destination], terms: Mapping[str, object], lanes: int
+) -> list[LaneKey]:
+    turns = [{"destination": one.number, "rank": rank} for rank in RANKS for one in destinations]
+    share = max(1, lanes // max(1, min(len(destinations), _LARGEST_PART)))
+    given_turns = encode_rows(connection, turns)["rows"]
+    parameters = {**terms, "turns": given_turns, "share": share, "lanes": lanes}
+    result = await connection.execute(take_lanes(connection.dialect.name), parameters)
+    return sorted((row.destination, row.key) for row in result)
+
+
+async def _cover(
+    connection: AsyncConnection, taken: Iterable[LaneKey], destinations: Mapping[int, Destination]
+) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
+    rows = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
+    result = await connection.execute(cover_deliveries(connection.dialect.name), encode_rows(connection, rows))
+    owed = sorted(result, key=lambda row: (row.destination, row.lane, row.position))
+    wanted = select(event).where(any_of(connection, event.c.number, {row.event for row in owed}))
+    events = {row["number"]: _event_from(row) for row in (await connection.execute(wanted)).mappings()}
+    return {
+        key: tuple(_delivery_from(row, events[row.event]) for row in rows)
+        for key, rows in groupby(owed, key=lambda row: (row.destination, row.lane))
+    }
+
+
+async def _without_overtaken(
+    connection: AsyncConnection,
+    covered: dict[LaneKey, tuple[ClaimedDelivery, ...]],
+    destinations: Mapping[int, Destination],
+    now: datetime,
+) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
+    """What is left to send after retractions have overtaken publications, with the `previous` that each now has."""
+    notes = {
+        (one.destination, one.lane, one.event.note.number)
+        for deliveries in covered.values()
+        for one in deliveries
+        if one.event.type == EventType.NOTE_PUBLISHED and one.event.note is not None
+    }
+    if not notes:
+        return covered
+    strict = {number for number, one in destinations.items() if one.strict}
+    covered_now = {one.number for deliveries in covered.values() for one in deliveries}
+    gone, handed_on = await supersede_notes(connection, notes, covered_now, strict, now)
+    return {
+        key: tuple(
+            replace(one, previous=handed_on.get(one.number, one.previous))
+            for one in deliveries
+            if one.number not in gone
+        )
+        for key, deliveries in covered.items()
+    }
+
+
+def _rest(dialect: str) -> Executable:
+    rows = given(dialect, destination=lane.c.destination.type, key=lane.c.key.type)
+    mine = (lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
+    return update(lane).where(*mine).values(due_at=null(), token=null())
+
+
+def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
+    return [{"destination": number, "key": key} for number, key in keys]
+
+
+def _event_from(row: RowMapping) -> StoredEvent:
+    note = row["note"]
+    return StoredEvent(
+        number=row["number"],
+        type=row["type"],
+        job=row["job"],
+        source=row["source"],
+        brand=row["brand"],
+        jobversion=row["jobversion"],
+        profile_version=row["profile_version"],
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        body=codec.decode(row["body"]),
+        note=None if note is None else NoteRevision(note, row["note_revision"]),
+    )
+
+
+def _delivery_from(row: Row[tuple[int, ...]], stored: StoredEvent) -> ClaimedDelivery:
+    return ClaimedDelivery(
+        number=row.number,
+        destination=row.destination,
+        lane=row.lane,
+        position=row.position,
+        previous=row.previous,
+        claims=row.claims,
+        attempts=row.attempts,
+        retries=row.retries,
+        event=stored,
+    )

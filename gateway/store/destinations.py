@@ -1,0 +1,125 @@
+"""Destinations: where documents go, and which of them have something due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import TextClause, bindparam, select, text
+
+from gateway.core.visibility import Audience
+from gateway.store import codec
+from gateway.store.columns import Moment
+from gateway.store.dialect import insert_for
+from gateway.store.outbox import RANKS
+from gateway.store.tables import destination
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A row of `destination`. `settings` are its publisher's; `strict`: a dead head blocks its lane."""
+
+    number: int
+    name: str
+    kind: str
+    audience: Audience
+    owner: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    state: str = "active"
+    strict: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDestination:
+    """A destination as a profile or a setting names it; its name is its identity."""
+
+    name: str
+    kind: str
+    audience: Audience
+    owner: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = True
+
+
+async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDestination]) -> dict[str, Destination]:
+    """Makes the destinations, or brings those of the same names up to date, in the caller's transaction.
+
+    Their state stays. Returns all destinations there are, by name.
+    """
+    rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
+    if rows:
+        insert = insert_for(connection, destination)
+        changed = {name: insert.excluded[name] for name in ("kind", "audience", "owner", "settings", "strict")}
+        await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), rows)
+    return await load_destinations(connection)
+
+
+async def load_destinations(connection: AsyncConnection) -> dict[str, Destination]:
+    """All of them, by name."""
+    rows = (await connection.execute(select(destination).order_by(destination.c.name))).mappings()
+    return {row["name"]: _destination_from(row) for row in rows}
+
+
+async def find_due_destinations(connection: AsyncConnection, kind: str, now: datetime) -> list[Destination]:
+    """The active destinations of `kind` that have a lane due, in one statement.
+
+    Its cost grows with the number of destinations that are owed something, not with how much they are owed.
+    """
+    rows = (await connection.execute(_DUE, {"kind": kind, "now": now})).mappings()
+    return [_destination_from(row) for row in rows]
+
+
+def _due() -> TextClause:
+    """A loose index scan: from one destination's first lane to the next one's; then one probe per rank."""
+    probes = " OR ".join(
+        "(SELECT 1 FROM lane WHERE lane.destination = destination.number"
+        f" AND lane.rank = {rank} AND lane.due_at <= :now LIMIT 1) IS NOT NULL"
+        for rank in RANKS
+    )
+    return text(
+        f"""
+        WITH RECURSIVE owed(number) AS (
+            SELECT min(destination) FROM lane
+            UNION ALL
+            SELECT (SELECT min(lane.destination) FROM lane WHERE lane.destination > owed.number)
+            FROM owed WHERE owed.number IS NOT NULL
+        )
+        SELECT destination.* FROM owed JOIN destination ON destination.number = owed.number
+        WHERE destination.kind = :kind AND destination.state = 'active' AND ({probes})
+        """
+    ).bindparams(bindparam("now", type_=Moment()))
+
+
+_DUE = _due()
+
+
+def _row(one: NewDestination) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "audience": one.audience.value,
+        "owner": one.owner,
+        "settings": codec.encode(one.settings),
+        "strict": one.strict,
+    }
+
+
+def _destination_from(row: RowMapping) -> Destination:
+    return Destination(
+        number=row["number"],
+        name=row["name"],
+        kind=row["kind"],
+        audience=Audience(row["audience"]),
+        owner=row["owner"],
+        settings=codec.decode(row["settings"]),
+        state=row["state"],
+        strict=bool(row["strict"]),
+    )
