@@ -45,6 +45,7 @@ from gateway.inbound.connect_members import (
 from gateway.inbound.connect_visits import read_appointment
 from gateway.inbound.envelope import Envelope
 from gateway.inbound.faults import quarantine_for
+from gateway.inbound.parsing import find_flaw
 from gateway.inbound.readings import Reading, translated
 from gateway.inbound.translated import Translated
 from gateway.inbound.unreadable import Unreadable, unreadable
@@ -65,6 +66,9 @@ def translate_connect(envelope: Envelope, side: Side) -> Translated | Quarantine
         return unreadable(Unreadable.UNKNOWN_VERSION, "header.version", f"only v{version} is read")
     if side not in sides:
         return Refused(why=Why.NOT_ALLOWED, member="header.record_type")
+    flaw = find_flaw(envelope.data, ("record",))  # numbers are taken for texts here: none may have lost its digits
+    if flaw is not None:
+        return flaw
     try:
         reading = read_record(envelope, side)
     except ValidationError as error:
