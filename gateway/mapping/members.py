@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.events import EventType
+from gateway.core.events import CUSTOMER_EVENTS, EventType
 from gateway.core.job import Closure, JobStatus
 from gateway.core.reasons import ReasonKind
 from gateway.core.visibility import Audience, Withheld
@@ -27,7 +27,6 @@ _TOLD = (
     "status",
     "closure",
     "occurred_at",
-    "details",
     "accept_by",
     "revision",
     "updated_at",
@@ -39,8 +38,22 @@ _PLAIN: Mapping[Audience, tuple[str, ...]] = {
     Audience.ENTERPRISE: _TOLD,
     Audience.PROVIDER: _TOLD,
     Audience.TECHNICIAN: _TOLD,
-    Audience.CUSTOMER: ("occurred_at", "details"),
-    Audience.OPS: tuple(name for name in _TOLD if name != "details"),
+    Audience.CUSTOMER: ("occurred_at",),
+    Audience.OPS: _TOLD,
+}
+# The content of a job is its source's and travels whole; of other details only what is named, and of other types none.
+_WITH_TERMS = frozenset(
+    {
+        EventType.JOB_OFFERED.value,
+        EventType.JOB_AMENDED.value,
+        EventType.JOB_CREATED.value,
+        EventType.JOB_SNAPSHOT.value,
+    }
+)
+_DETAILS: Mapping[str, tuple[str, ...]] = {
+    EventType.SURVEY_ANSWERED.value: ("rating", "message"),
+    EventType.REMINDER_SENT.value: ("message",),
+    **{kind.value: ("customer", "estimated_arrival") for kind in CUSTOMER_EVENTS},
 }
 _JOB = ("id", "external_id", "source", "brand", "title", "organization")
 _ORGANIZATION = ("id", "name")
@@ -67,6 +80,9 @@ def event_members(
     job = body.get("job")
     if isinstance(job, dict):
         members["job"] = _job(job)
+    details = body.get("details")
+    if isinstance(details, dict) and audience is not Audience.OPS:
+        _add_details(event_type, details, members)
     visits = body.get("appointments")
     if isinstance(visits, list):
         members["appointments"] = [_visit(visit, profile, audience) for visit in visits if isinstance(visit, dict)]
@@ -97,6 +113,13 @@ def brand_code(event_type: str, body: Body, profile: Profile) -> str | int | Ref
 
 def _some(body: Body, names: tuple[str, ...]) -> dict[str, Json]:
     return {name: body[name] for name in names if name in body}
+
+
+def _add_details(event_type: str, details: dict[str, Json], members: dict[str, Json]) -> None:
+    if event_type in _WITH_TERMS:
+        members["details"] = details
+    elif event_type in _DETAILS:
+        members["details"] = _some(details, _DETAILS[event_type])
 
 
 def _job(job: Body) -> dict[str, Json]:
