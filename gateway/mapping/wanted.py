@@ -48,7 +48,7 @@ def wants(profile: Profile, destination: Destination, event: Event) -> Wanted | 
 
     A snapshot passes every filter of kinds; receipts and messages to customers have destinations of their own.
     """
-    if event.type is EventType.RECORD_SETTLED or Audience.ENTERPRISE not in audiences(event):
+    if Audience.ENTERPRISE not in audiences(event):
         return NotWanted(WhyUnwanted.NOT_FOR_FEED)
     if event.type in _NOTES and not profile.features.notes:
         return NotWanted(WhyUnwanted.NOTES_NOT_USED)
