@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,6 @@ class Problem:
         return f"{place}: {self.member}: {self.what}" if self.member else f"{place}: {self.what}"
 
 
-def has_errors(problems: tuple[Problem, ...]) -> bool:
+def has_errors(problems: Iterable[Problem]) -> bool:
     """Whether any of them keeps the profile from being used."""
     return any(problem.level is Level.ERROR for problem in problems)
