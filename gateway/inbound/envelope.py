@@ -34,7 +34,8 @@ class Form(StrEnum):
 class Envelope:
     """A message before translation. `type` is without its version (`offer.submit`; in Connect the record type).
 
-    `source` is who sent it: the name that the door binds the record to, else the one it claims. `data` is the content.
+    `source` is who sent it: the name that the door binds the record to, else the one it claims. `data` is the content;
+    empty where there is a flaw, since nothing of it may be stored.
     """
 
     form: Form = Form.CLOUDEVENTS
@@ -99,6 +100,7 @@ def _read_cloudevent(
     time = _read_time(tree)
     content = _read_content(tree)
     found = (header_flaw, flaw, _refuse_envelope(tree), identity, subject, time, content)
+    worst = next((item for item in found if isinstance(item, Quarantined)), None)
     return Envelope(
         type=kind,
         version=version,
@@ -106,8 +108,8 @@ def _read_cloudevent(
         id=identity if isinstance(identity, str) else None,
         subject=subject if isinstance(subject, str) else None,
         time=time if isinstance(time, datetime) else None,
-        data=content if isinstance(content, dict) else {},
-        flaw=next((item for item in found if isinstance(item, Quarantined)), None),
+        data=content if isinstance(content, dict) and worst is None else {},
+        flaw=worst,
     )
 
 
@@ -126,14 +128,15 @@ def _read_connect(
     kind, version = top.get("record_type"), top.get("version")
     missing = None if isinstance(kind, str) and kind else unreadable(Unreadable.MISSING_TYPE, "header.record_type")
     found = (headers.flaw, flaw, wrong_header, missing, identity, wrong_record)
+    worst = next((item for item in found if isinstance(item, Quarantined)), None)
     return Envelope(
         form=Form.CONNECT,
         type=kind if isinstance(kind, str) and len(kind) <= MAX_ID and is_sound(kind) else "",
         version=_number_after_v(version) if isinstance(version, str) else 0,
         source=sender,
         id=identity if isinstance(identity, str) else None,
-        data=record if isinstance(record, dict) else {},
-        flaw=next((item for item in found if isinstance(item, Quarantined)), None),
+        data=record if isinstance(record, dict) and worst is None else {},
+        flaw=worst,
     )
 
 

@@ -110,7 +110,7 @@ class ReminderSend(AboutJob):
 
 
 class BookingRequest(Dated, Details):
-    """`booking.request`: a customer asks for service on a brand's page or an organization's. Its subject: the booking."""
+    """`booking.request`: a customer asks for service on a page. Its subject is the booking."""
 
     brand: Name | None = None
     organization: Organization | None = None

@@ -38,7 +38,7 @@ def name_of(path: Path) -> str:
 def raw_record(example: dict) -> RawRecord:
     """An example is a whole value, or, where headers matter, `{"headers": …, "value": …}`."""
     headers = example.get("headers", {})
-    value = example["value"] if "value" in example else example
+    value = example.get("value", example)
     source = headers.get("ce_source") or (value.get("source") if isinstance(value, dict) else None)
     return RawRecord(
         door="gateway.test.v1",
