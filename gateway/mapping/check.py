@@ -16,7 +16,7 @@ from gateway.mapping.examples import examples
 from gateway.mapping.expressions import NotAnExpression
 from gateway.mapping.problems import Level, Problem
 from gateway.mapping.profile import DEFAULT, FeedFormat
-from gateway.mapping.render import Unrenderable, WhyNot, render
+from gateway.mapping.render import Unrenderable, render
 from gateway.mapping.source import Path, dotted
 from gateway.mapping.wanted import Wanted, wants
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 Finding = tuple[Path, str, Level]
 
 _OUTGOING = frozenset(EventType) - LOG_ONLY - WORK_ONLY - CUSTOMER_EVENTS - {EventType.RECORD_SETTLED}
-# Said once already, by the check of the codes or of the expressions.
-_SAID_ELSEWHERE = frozenset({WhyNot.NO_CODE_FOR_STATUS, WhyNot.NO_EXPRESSION})
 
 
 def check_profile(profile: Profile, file: str) -> tuple[Problem, ...]:
     """All that speaks against `profile`, in the order of its lines; warnings alone do not keep it from being used."""
     found = [finding for check in _CHECKS for finding in check(profile)]
+    if all(level is not Level.ERROR for _, _, level in found):
+        found += _check_renderings(profile)
     problems = {Problem(file, profile.line_of(*path), dotted(path), what, level) for path, what, level in found}
     return tuple(sorted(problems))
 
@@ -117,11 +117,12 @@ def _check_destinations(profile: Profile) -> Iterator[Finding]:
 
 
 def _check_renderings(profile: Profile) -> Iterator[Finding]:
+    """Asked last: examples are made with the profile's reasons, which must be told apart for that."""
     for example in examples(profile):
         if not any(isinstance(wants(profile, each, example.event), Wanted) for each in profile.destinations):
             continue
         made = render(profile, example.stored, audience=Audience.ENTERPRISE, previous=None, note_text=example.note_text)
-        if isinstance(made, Unrenderable) and made.reason not in _SAID_ELSEWHERE:
+        if isinstance(made, Unrenderable):
             name = example.stored.type if example.stored.type in profile.feed.events else DEFAULT
             what = f"the example {example.stored.type} {example.name} does not render: {made.reason} {made.detail}"
             yield _error(("feed", "events", name), what.rstrip())
@@ -132,5 +133,4 @@ _CHECKS: tuple[Callable[[Profile], Iterator[Finding]], ...] = (
     _check_codes,
     _check_expressions,
     _check_destinations,
-    _check_renderings,
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.core import commands
 from gateway.core.commands import NewVisit, Refs, Request
 from gateway.core.decide import decide
-from gateway.core.document import StoredEvent, event_body, stamp
+from gateway.core.document import StoredEvent, event_body
 from gateway.core.events import VERSIONED, By, Event, EventType, VisitMoved
 from gateway.core.facts import Facts
 from gateway.core.ids import Kind, Ref
@@ -22,7 +22,7 @@ from gateway.core.outcomes import Applied
 from gateway.core.parties import Actor, Organization, Role, Side, User
 from gateway.core.reasons import DEFAULT_REASONS, Ending, ReasonLists
 from gateway.core.visibility import Audience, Private, Visibility, open_for
-from gateway.mapping.receipts import Receipt, receipt_body
+from gateway.mapping.receipts import example_receipts, receipt_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,27 +175,7 @@ def examples(profile: Profile | None = None, *, source: str = "example-account")
 
 def _receipts(source: str) -> Iterator[Example]:
     settled = Event(type=EventType.RECORD_SETTLED, by=By(side=Side.GATEWAY, name="gateway"), occurred_at=_BEGIN)
-    closed: dict[str, Json] = {"closed_by": "expired", "closed_at": stamp(_BEGIN)}
-    told = {
-        "applied": Receipt(record=8001, message_id="m-1", message_type="offer.submit.v1", state="applied", job=_JOB),
-        "repeat": Receipt(
-            record=8002, message_id="m-1", message_type="offer.submit.v1", state="ignored", reason="repeat", first=8001
-        ),
-        "refused": Receipt(
-            record=8003,
-            message_id="m-2",
-            message_type="offer.accept.v1",
-            state="refused",
-            reason="offer_closed",
-            detail="the answer arrived after accept_by",
-            job=_JOB,
-            about=closed,
-        ),
-        "quarantined": Receipt(
-            record=8004, message_id=None, message_type=None, state="quarantined", reason="not_json", member="data"
-        ),
-    }
-    for number, (name, receipt) in enumerate(told.items(), start=6001):
+    for number, (name, receipt) in enumerate(example_receipts(_BEGIN).items(), start=6001):
         stored = StoredEvent(
             number=number,
             type=settled.type.value,

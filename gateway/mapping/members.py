@@ -59,9 +59,10 @@ _JOB = ("id", "external_id", "source", "brand", "title", "organization")
 _ORGANIZATION = ("id", "name")
 _BY = ("role", "name")
 _NOTE = ("id", "revision")
+_RECORD = ("id", "message_id", "type", "arrived_at")
 _VISIT = ("id", "status", "previous_status", "start", "duration_seconds", "assigned", "window")
 _REASON = ("kind", "text", "code", "label", "outcome")
-_RECEIPT = ("record", "job", "state", "reason", "field", "detail", "about", "first")
+_RECEIPT = ("job", "outcome", "reason", "field", "detail", "about", "first")
 
 _COMPLETE: Final = JobStatus.COMPLETE.value
 _CANCELED: Final = Closure.CANCELED.value
@@ -69,7 +70,11 @@ _CANCELED: Final = Closure.CANCELED.value
 
 def receipt_members(body: Body) -> dict[str, Json]:
     """What a sender is told of one of its records."""
-    return _some(body, _RECEIPT)
+    members = _some(body, _RECEIPT)
+    record = body.get("record")
+    if isinstance(record, dict):
+        members["record"] = _some(record, _RECORD)
+    return members
 
 
 def event_members(

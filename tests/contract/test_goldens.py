@@ -71,7 +71,7 @@ def test_what_the_brand_is_sent_follows_the_schema(brand):
         ("note.retracted", {"data": {"note": {"id": "note-1", "revision": 1, "text": "still here"}}}),
         ("customer.arrived", {"data": {"note": {"id": "note-1"}}}),
         ("survey.answered", {"data": {"details": {"rating": 6}}}),
-        ("record.settled", {"data": {"state": "lost"}}),
+        ("record.settled", {"data": {"outcome": "lost"}}),
     ],
 )
 def test_the_schema_refuses_what_must_not_be(kind, change):

@@ -1,6 +1,8 @@
 """The check of a profile: coverage, codes, expressions, destinations, examples; in the order of lines."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.mapping.check import check_profile
 from gateway.mapping.problems import Level
@@ -116,3 +118,17 @@ def test_problems_name_file_line_and_member():
     (problem, *_) = check_profile(profile_of(custom("default: shout(id)")), "acme/profile.v1.yaml")
     line = len(PLAIN.splitlines()) + 4
     assert str(problem) == f"acme/profile.v1.yaml:{line}: error: feed.events.default: unknown function shout()"
+
+
+TEXTS = st.sampled_from(["A", "B", "C"])
+COMPLETE = st.tuples(TEXTS, TEXTS, st.sampled_from(["completes", "pauses"]))
+
+
+@given(st.lists(COMPLETE, max_size=3), st.lists(st.tuples(TEXTS, TEXTS), max_size=3))
+def test_strange_lists_of_reasons_are_judged_and_nothing_is_raised(complete, plain):
+    lines = [f"  - {{code: {code}, label: {label}, outcome: {outcome}}}" for code, label, outcome in complete]
+    others = [f"  - {{code: {code}, label: {label}}}" for code, label in plain]
+    lists = {"complete_reasons": lines, "decline_reasons": others, "cancel_reasons": others}
+    text = PLAIN + with_lines(*(part for name, rows in lists.items() if rows for part in (f"{name}:", *rows)))
+    for _, member, _, _ in found_in(text):
+        assert member.partition(".")[0] in lists
