@@ -17,6 +17,8 @@ Pointer = Ref | int | None
 
 def point(kind: Kind, value: Json, source: str) -> Pointer:
     """What `value` (a validated id, in any of its forms, or nothing) of a record of `source` points at."""
+    if value is None:
+        return None
     if isinstance(value, str):
         number = find_number(kind, value)
         return number if number is not None else Ref(kind, source, value)
@@ -46,10 +48,10 @@ def point_at_customer(value: Json, source: str) -> tuple[Pointer, Members | None
     """The customer named by id, and what is said of them. An own id stays among the members: it is shown to others."""
     if not isinstance(value, dict):
         return point(Kind.CUSTOMER, value, source), None
-    own = value.get("id")
-    ref = point(Kind.CUSTOMER, own, source)
-    members = {name: item for name, item in value.items() if name != "id" or not isinstance(ref, int)}
-    return ref, members
+    ref = point(Kind.CUSTOMER, value.get("id"), source)
+    if isinstance(ref, int):
+        return ref, {name: item for name, item in value.items() if name != "id"}
+    return ref, value
 
 
 def agree(kind: Kind, subject: str | None, member: Json, source: str, name: str) -> Pointer | Quarantined:

@@ -46,13 +46,11 @@ def _moment(value: object) -> datetime:
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "a text is expected")
     moment = read_moment(value)
-    match moment:
-        case Unreadable.TIME_WITHOUT_ZONE:
-            raise PydanticCustomError("time_without_zone", "the time must carry its offset from UTC")
-        case Unreadable():
-            raise PydanticCustomError("bad_time", "an RFC 3339 time of the years 1970 to 9999 is expected")
-        case _:
-            return moment
+    if isinstance(moment, datetime):
+        return moment
+    if moment is Unreadable.TIME_WITHOUT_ZONE:
+        raise PydanticCustomError("time_without_zone", "the time must carry its offset from UTC")
+    raise PydanticCustomError("bad_time", "an RFC 3339 time of the years 1970 to 9999 is expected")
 
 
 def _free(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
