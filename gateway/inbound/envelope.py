@@ -57,7 +57,7 @@ def read(raw: RawRecord) -> Envelope | Quarantined:
         return headers.flaw or parsed
     tree = parsed.tree
     if "ce_specversion" in headers.texts and not _is_structured(headers):
-        return _read_cloudevent(raw, _from_headers(headers, tree), _also_in_data(parsed), headers.flaw)
+        return _read_cloudevent(raw, _from_headers(headers, tree), _also_in_content(parsed), headers.flaw)
     if not isinstance(tree, dict):
         return headers.flaw or unreadable(Unreadable.NOT_AN_OBJECT)
     if "specversion" in tree:
@@ -81,7 +81,7 @@ def _from_headers(headers: Headers, tree: Json) -> dict[str, Json]:
     return attributes
 
 
-def _also_in_data(parsed: Parsed) -> Quarantined | None:
+def _also_in_content(parsed: Parsed) -> Quarantined | None:
     flaw = parsed.flaw
     if flaw is None or not isinstance(flaw.why, Unreadable):
         return flaw
