@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, ReportPosition, Request
+from gateway.core.ids import Ref
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Refused, Why
 from gateway.core.parties import Organization, Position, Role, Side, User, merged
 from gateway.core.permissions import refuse_user
@@ -22,6 +23,8 @@ def decide_organization(request: Request, facts: Facts, command: PutOrganization
     if actor.side not in {Side.ENTERPRISE, Side.PROVIDER}:
         return Refused(why=Why.NOT_ALLOWED, member="type")
     held = facts.organization
+    if isinstance(request.refs.user, Ref):
+        return Parked(ref=request.refs.user)
     if actor.user is not None:
         refusal = refuse_user(actor.user, request)
         if refusal is not None:
@@ -64,6 +67,8 @@ def decide_user(request: Request, facts: Facts, command: UserCommand) -> Outcome
     refusal = _refuse_outsider(request, organization, command)
     if refusal is not None:
         return refusal
+    if isinstance(request.refs.user, Ref):
+        return Parked(ref=request.refs.user)
     ref = request.refs.technician
     user = facts.users.get(ref) if isinstance(ref, int) else None
     if user is None:
