@@ -18,7 +18,10 @@ UserCommand = PutUser | DeactivateUser | ReactivateUser | ReportPosition
 
 
 def decide_organization(request: Request, facts: Facts, command: PutOrganization) -> Outcome:
-    """Creates or changes an organization, member by member; another account's put only matches."""
+    """Creates or changes an organization, member by member; another account's put only matches.
+
+    One that nobody knows yet may introduce itself.
+    """
     actor = request.actor
     if actor.side not in {Side.ENTERPRISE, Side.PROVIDER}:
         return Refused(why=Why.NOT_ALLOWED, member="type")
@@ -31,7 +34,7 @@ def decide_organization(request: Request, facts: Facts, command: PutOrganization
             return refusal
         if not actor.user.role.dispatches:
             return Refused(why=Why.ROLE_NOT_ALLOWED, member="data.user")
-    if held is None and actor.side is Side.PROVIDER:
+    if held is None and actor.organization is not None:
         return Refused(why=Why.NOT_ALLOWED, member="data.organization", detail="a provider changes its own only")
     if held is None:
         made = new_organization(request, command)

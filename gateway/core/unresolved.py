@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core.commands import AcceptOffer, AddAppointment, AddNote, CreateJob, PutOrganization, PutUser, SubmitOffer
+from gateway.core.commands import AcceptOffer, AddAppointment, AddNote, CreateJob, SubmitOffer
 from gateway.core.ids import Ref
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ _MAKES_VISIT = (AcceptOffer, CreateJob, AddAppointment)
 
 
 def find_unresolved(request: Request) -> Ref | None:
-    """The first reference that has no number yet and is not of what the command makes; None where there is none."""
+    """The first reference of a command about a job that has no number yet and is not of what the command makes.
+
+    None where there is none.
+    """
     return next((ref for ref in _needed(request) if isinstance(ref, Ref)), None)
 
 
@@ -26,13 +29,11 @@ def _needed(request: Request) -> Iterator[Ref | int | None]:
     refs, command = request.refs, request.command
     if not isinstance(command, _MAKES_JOB):
         yield refs.job
-    if not isinstance(command, PutOrganization):
-        yield refs.organization
+    yield refs.organization
     if not isinstance(command, _MAKES_JOB) or not command.customer:
         yield refs.customer
     yield refs.user
-    if not isinstance(command, PutUser):
-        yield refs.technician
+    yield refs.technician
     if not isinstance(command, _MAKES_VISIT):
         yield refs.appointment
     if not isinstance(command, AddNote):

@@ -1,7 +1,7 @@
 """The table of appointments: what each may become, and how it is changed and assigned."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -109,6 +109,9 @@ def test_the_arrival_window_moves_along_with_the_start():
     outcome = decide(job, make.request(commands.ChangeAppointment(start=make.minutes(1540))), make.facts())
     assert outcome.job.visits[0].window == Window(make.minutes(1540), make.minutes(1600))
     other = Window(make.minutes(9), make.minutes(10))
+    far = make.visit(window=Window(make.NOW, datetime.max.replace(tzinfo=UTC)))
+    outcome = decide(make.job(far), make.request(commands.ChangeAppointment(start=make.minutes(9999))), make.facts())
+    assert outcome.job.visits[0].window == far.window
     both = commands.ChangeAppointment(start=make.minutes(9), window=other)
     assert decide(job, make.request(both), make.facts()).job.visits[0].window == other
 
@@ -167,6 +170,10 @@ class TestTechnicians:
     def test_a_deactivated_user_is_given_none(self):
         gone = make.team(technician=make.user(active=False, deactivated_at=make.NOW))
         assert self.outcome(make.TECHNICIAN, users=gone).why == "user_deactivated"
+
+    def test_a_visit_that_is_changed_goes_to_nobody_who_does_none(self):
+        request = make.request(commands.ChangeAppointment(), technician=make.DISPATCHER)
+        assert decide(make.job(make.visit()), request, make.facts()).why == "not_a_technician"
 
     def test_a_visit_is_reassigned_and_unassigned(self):
         job = make.job(make.visit(technician=make.TECHNICIAN))

@@ -10,7 +10,7 @@ from gateway.core.decide import decide
 from gateway.core.document import event_body
 from gateway.core.events import Change, EventType
 from gateway.core.ids import Kind, Ref
-from gateway.core.job import JobStatus, OfferState, Revision
+from gateway.core.job import JobStatus, OfferState, Revision, Window
 from gateway.core.outcomes import Applied, Ignored, Parked, Quarantined, Refused
 from gateway.core.parties import Side
 from tests import factories as make
@@ -203,6 +203,10 @@ class TestWhoMayAmend:
         assert arrives(own, create, actor=make.provider()).events[0].type is EventType.JOB_AMENDED
         assert arrives(held("scheduled"), create, actor=make.provider()).why == "not_your_job"
 
+    def test_a_job_is_not_created_with_a_visit_for_somebody_who_does_none(self):
+        create = make.create(visit=make.new_visit())
+        assert arrives(None, create, actor=make.provider(), technician=make.DISPATCHER).why == "not_a_technician"
+
     def test_a_provider_makes_no_job_for_another(self):
         outcome = arrives(None, make.create(), actor=make.provider(), organization=make.OTHER_ORGANIZATION)
         assert (outcome.why, outcome.member) == ("not_allowed", "data.organization")
@@ -218,6 +222,11 @@ class TestASuggestedTime:
         assert outcome.events[0].details == {"suggested_time": suggested}
         assert (outcome.job.status, outcome.job.visits) == (JobStatus.OFFERED, ())
         assert arrives(outcome.job, self.add, at=5).why == "no_change"
+
+    def test_is_that_of_its_arrival_window_where_it_has_one(self):
+        window = Window(make.minutes(0), make.minutes(30))
+        outcome = arrives(held(), commands.AddAppointment(make.new_visit(1440, window=window)))
+        assert outcome.events[0].details["suggested_time"]["end"] == "2026-03-02T15:30:00Z"
 
     def test_does_not_make_the_offer_that_is_sent_again_another(self):
         job = arrives(held(), self.add).job

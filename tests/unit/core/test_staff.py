@@ -61,6 +61,7 @@ class TestOrganizations:
         other = make.organization(make.OTHER_ORGANIZATION)
         assert put(other).why == "not_allowed"
         assert put(None).why == "not_allowed"
+        assert isinstance(put(None, actor=make.provider(organization=None)), Applied)
         assert put(make.organization(), actor=make.booking_page()).why == "not_allowed"
         assert put(make.organization(), actor=make.provider(TECHNICIAN)).why == "role_not_allowed"
         gone = replace(DISPATCHER, active=False, deactivated_at=make.NOW)
