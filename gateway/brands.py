@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -70,8 +71,9 @@ async def import_folder(
     database: Database, folder: Path, *, author: str, reason: str
 ) -> tuple[list[Profile], list[Problem]]:
     """Imports the newest version of every brand in `folder`; a bad one never stops the others."""
-    imported, problems = [], []
-    for brand in sorted(path for path in folder.iterdir() if path.is_dir()):
+    imported: list[Profile] = []
+    problems: list[Problem] = []
+    for brand in await asyncio.to_thread(_brand_folders, folder):
         files = sorted(brand.glob("profile.v*.yaml"), key=lambda path: int(path.stem.rpartition("v")[2]))
         for file in files[-1:]:
             text = file.read_text(encoding="utf-8")
@@ -79,6 +81,10 @@ async def import_folder(
             imported += [profile] if profile else []
             problems += found
     return imported, problems
+
+
+def _brand_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 async def load_library(connection: AsyncConnection) -> Profiles:

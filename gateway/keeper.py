@@ -14,6 +14,7 @@ from gateway.store.profiles import read_stamp
 
 if TYPE_CHECKING:
     from gateway.store.database import Database
+    from gateway.store.destinations import Destination
 
 REFRESH_SECONDS = 2.0
 
@@ -25,6 +26,7 @@ class Keeper:
         self._database = database
         self._stamp: object = None
         self.directory = Directory()
+        self.destinations: tuple[Destination, ...] = ()
         self.profiles = Profiles()
 
     async def refresh(self) -> None:
@@ -35,6 +37,7 @@ class Keeper:
             accounts = await load_accounts(connection)
             destinations = await load_destinations(connection)
         self._stamp, self.profiles = stamp, profiles
+        self.destinations = tuple(destinations.values())
         self.directory = make_directory(accounts, destinations.values(), profiles.active)
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""What one batch works on: everything its records point at, loaded by a fixed number of statements, and what changed."""
+"""What one batch works on: all that its records point at, loaded by a fixed number of statements, and what changed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from gateway.inbound.known import load, save
 from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
-from gateway.store import aggregates, inbox, outbox, schedule, wakeups
+from gateway.store import aggregates, inbox, outbox, schedule
 from gateway.store.failures import Contended, RefusedByDatabase, classified
 from gateway.store.inbox import NO_PARTITION, Intake, Place
 from gateway.store.numbers import NumbersExhausted
@@ -153,7 +153,7 @@ class Receiver:
         await inbox.insert_records(connection, fresh)
         await self._take_visits_away(connection, settled, now)
         if appending.deliveries:
-            await self._database.notify(connection, wakeups.CHANNEL)
+            await self._database.notify(connection, outbox.CHANNEL)
         return settled
 
     async def _take_visits_away(self, connection: AsyncConnection, settled: Sequence[Entry], now: datetime) -> None:

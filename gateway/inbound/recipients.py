@@ -101,9 +101,7 @@ class Appending:
                 last_sent[str(destination.number)] = version
         return replace(job, sequence=position, jobversion=version, last_sent=last_sent)
 
-    def _recipients(
-        self, event: Event, organization: Organization, profile: Profile | None
-    ) -> Iterator[Destination]:
+    def _recipients(self, event: Event, organization: Organization, profile: Profile | None) -> Iterator[Destination]:
         told = audiences(event)
         if Audience.ENTERPRISE in told and profile is not None:
             asked = {destination.name: destination for destination in profile.destinations}

@@ -18,6 +18,7 @@ from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
+from gateway.inbound import words
 from gateway.inbound.known import USER_COMMANDS, Known, find_brand, organization_pointer, route, sender_pointer
 from gateway.inbound.translated import Translated
 from gateway.store.inbox import Seen
@@ -172,7 +173,11 @@ class Settlement:
         return number
 
     def _decide(self, entry: Entry, reading: Translated, actor: Actor, refs: Refs, job: Job | None) -> None:
-        command = reading.command
+        meant = words.settle(reading, job, refs)
+        if not isinstance(meant, Translated):
+            entry.outcome = meant
+            return
+        reading, command, refs = meant, meant.command, meant.refs
         organization = self._organization(reading, actor, refs, job)
         if isinstance(command, SubmitOffer | CreateJob) and job is None:
             brand = find_brand(reading, self.directory)
@@ -200,7 +205,7 @@ class Settlement:
         facts = self._facts(command, refs, job, organization)
         outcome = decide(job, request, facts)
         entry.outcome = outcome
-        self._apply(entry, reading, outcome, organization)
+        self._apply(entry, outcome, organization)
 
     def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
         if brand is None:
@@ -234,8 +239,9 @@ class Settlement:
             note=self.known.notes.get(refs.note) if isinstance(refs.note, int) else None,
         )
 
-    def _apply(self, entry: Entry, reading: Translated, outcome: Outcome, organization: Organization | None) -> None:
-        if isinstance(outcome, Parked | Refused | Quarantined):
+    def _apply(self, entry: Entry, outcome: Outcome, organization: Organization | None) -> None:
+        reading = entry.reading
+        if isinstance(outcome, Parked | Refused | Quarantined) or not isinstance(reading, Translated):
             return
         if isinstance(outcome, Unmapped):
             self._keep_job(entry, outcome.job)

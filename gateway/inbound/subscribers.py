@@ -16,13 +16,14 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from gateway.inbound.backoff import Backoff
 from gateway.inbound.record import RawRecord
 from gateway.store.inbox import Intake
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
@@ -34,11 +35,45 @@ REBALANCE_TIMEOUT_MS = 60_000
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 2_000
 COMMIT_SECONDS = 10.0
+# How soon topics of new sources are found.
+METADATA_MS = 30_000
+GRACEFUL_SECONDS = 20.0
+MOST_TASKS = 5
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 # A fetch that was answered this long ago may have missed what was appended since.
 IDLE_MARGIN = timedelta(seconds=2)
 
 LOG_APPEND_TIME = 1
+
+
+class ConsumerStuck(RuntimeError):
+    """The consumer has stopped by itself: the process ends, and whatever watches it starts it again."""
+
+
+def kafka_broker(cluster: Any) -> KafkaBroker:
+    """A broker of `cluster`, without FastStream's own logging, type coercion or creation of topics."""
+    return KafkaBroker(
+        cluster.servers,
+        logger=logging.getLogger("faststream"),
+        apply_types=False,
+        allow_auto_create_topics=False,
+        metadata_max_age_ms=METADATA_MS,
+        acks="all",
+        graceful_timeout=GRACEFUL_SECONDS,
+        security=_security(cluster.security),
+    )
+
+
+def _security(named: Mapping[str, Any]) -> BaseSecurity | None:
+    """FastStream's form of what aiokafka's clients take as separate arguments."""
+    protocol, context = named.get("security_protocol", "PLAINTEXT"), named.get("ssl_context")
+    if protocol == "PLAINTEXT":
+        return None
+    if not protocol.startswith("SASL"):
+        return BaseSecurity(context, use_ssl=True)
+    mechanism = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    kind = mechanism[named["sasl_mechanism"]]
+    return kind(named["sasl_plain_username"], named["sasl_plain_password"], context, use_ssl=protocol == "SASL_SSL")
 
 
 class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -104,8 +139,9 @@ class Subscription:
             consumer=self.consumer,
         )
 
-    async def _decode(self, _message: object) -> bytes:
-        return b""
+    async def _decode(self, message: KafkaAckableMessage) -> KafkaAckableMessage:
+        """Nothing: the handler is given the message itself, with the raw records."""
+        return message
 
     async def _settle_batch(self, message: KafkaAckableMessage) -> None:
         failure: Exception | None = None
@@ -149,6 +185,12 @@ class Subscription:
         if consumer is None:
             raise LookupError("the subscriber has not started")
         return consumer
+
+    def check(self) -> None:
+        """Raises `ConsumerStuck` where the consume loop or the group's coordination has ended by itself."""
+        tasks = self._subscriber.tasks
+        if tasks and (len(tasks) > MOST_TASKS or all(task.done() for task in tasks)):
+            raise ConsumerStuck("the consume loop has ended")
 
     async def idle_partitions(self, now: datetime) -> list[Intake]:
         """How far partitions without new records have been read: to their end, as of the last fetch."""

@@ -19,6 +19,10 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=10000",
 )
 
+# Statements here go by key. A plan made while the planner believes a table small (it is new, or was just emptied)
+# would read all of it, for every batch, until the next analysis.
+_POSTGRESQL_SETTINGS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
 
 class Database:
     """One database. Every method opens its own transaction or takes one; nothing is shared between them."""
@@ -30,7 +34,8 @@ class Database:
             self.engine = create_async_engine(url, pool_size=1, max_overflow=0, isolation_level=None)
             _tune_sqlite(self.engine)
         else:
-            self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=5)
+            connect_args = {"server_settings": _POSTGRESQL_SETTINGS}
+            self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=5, connect_args=connect_args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -6,22 +6,23 @@ Every function works in the caller's transaction and costs a fixed number of sta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, insert, or_, select, update
 
 from gateway.core.ids import Kind, Ref
 from gateway.store import codec
-from gateway.store.dialect import any_of, for_update, insert_for, upsert
-from gateway.store.tables import caught_up, inbound_record, intake
+from gateway.store.dialect import any_of, for_update, insert_for, insert_missing, upsert
+from gateway.store.tables import caught_up, inbound_record, intake, reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 NO_PARTITION = -1
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,4 +304,33 @@ async def count_states(connection: AsyncConnection) -> dict[str, int]:
     """How many records are in each state."""
     record = inbound_record.c
     query = select(record.state, func.count()).group_by(record.state)
-    return {state: count for state, count in (await connection.execute(query)).tuples()}
+    return dict((await connection.execute(query)).tuples().all())
+
+
+async def requeue_resolved(connection: AsyncConnection, limit: int) -> int:
+    """Requeues parked records whose reference has its number; returns how many."""
+    record = inbound_record.c
+    same = and_(
+        reference.c.external_id == record.waits_id,
+        reference.c.source == record.waits_source,
+        reference.c.kind == record.waits_kind,
+    )
+    ready = select(record.number).join(reference, same).where(record.state == "parked", reference.c.number.is_not(None))
+    numbers = [row.number for row in await connection.execute(ready.limit(limit))]
+    if numbers:
+        await connection.execute(
+            update(inbound_record)
+            .where(any_of(connection, record.number, numbers), record.state == "parked")
+            .values(state="requeued")
+        )
+    return len(numbers)
+
+
+async def expect_partitions(connection: AsyncConnection, topics: Iterable[str], partitions: int) -> None:
+    """Notes that these partitions are there and not read yet, so that expiry waits for them."""
+    rows = [
+        {"topic": topic, "partition": partition, "next_offset": 0, "caught_up_to": _NEVER}
+        for topic in sorted(topics)
+        for partition in range(partitions)
+    ]
+    await insert_missing(connection, caught_up, rows)

@@ -1,0 +1,238 @@
+"""The composition root: makes every part from the settings, runs the roles asked for, and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import signal
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka.helpers import create_ssl_context
+from sqlalchemy import make_url
+
+from gateway.core.visibility import Audience, Withheld
+from gateway.inbound.clock import Clock
+from gateway.inbound.doors import SHARED, Doors
+from gateway.inbound.receive import Receiver
+from gateway.inbound.subscribers import Subscription, kafka_broker
+from gateway.keeper import Keeper
+from gateway.mapping.render import Document, Unrenderable, render
+from gateway.outbound.kafka import KafkaPublisher
+from gateway.outbound.relay import Relay
+from gateway.outbound.topics import Cluster, ensure_topics
+from gateway.store import inbox, wakeups
+from gateway.store.database import Database
+from gateway.store.numbers import Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from gateway.core.document import StoredEvent
+    from gateway.settings import Settings
+    from gateway.store.destinations import Destination
+
+log = structlog.get_logger(__name__)
+
+ROLES = ("consume", "relay", "clock")
+LATER_ROLES = ("edge", "console")
+TOPICS_SECONDS = 20.0
+IDLE_SECONDS = 10.0
+# A send may take this share of a lease at most.
+PUBLISH_SHARE = 0.3
+
+
+class CannotRun(Exception):
+    """Why the program cannot start as asked; a sentence for the person who started it."""
+
+
+def make_cluster(settings: Settings) -> Cluster:
+    """The Kafka cluster as the settings name it."""
+    security: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
+    if settings.kafka_sasl_mechanism is not None and settings.kafka_password is not None:
+        security["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        security["sasl_plain_username"] = settings.kafka_username
+        security["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    if settings.kafka_security_protocol.endswith("SSL"):
+        security["ssl_context"] = create_ssl_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_servers in {None, "off", "embedded"}:
+        raise CannotRun("GATEWAY_KAFKA_SERVERS names no broker: set host:port,… (or `embedded` to try it out)")
+    return Cluster(
+        servers=str(settings.kafka_servers),
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication,
+        security=security,
+    )
+
+
+def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
+    """The topics that the gateway reads: shared ones, one per account, and brands' own."""
+    names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
+    names += [profile.inbound.topic for profile in keeper.profiles.active.values() if profile.inbound]
+    return [f"{settings.topic_prefix}{name}" for name in names]
+
+
+async def make_topics(settings: Settings, keeper: Keeper) -> list[str]:
+    """Makes every topic that is missing, with its settings; returns the names that there are now."""
+    outbound = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
+    names = [*inbound_topics(settings, keeper), *(f"{settings.topic_prefix}{topic}" for topic in sorted(outbound))]
+    refused = await ensure_topics(make_cluster(settings), names, within=TOPICS_SECONDS)
+    if refused:
+        raise CannotRun("; ".join(f"topic {name}: {error.__name__}" for name, error in refused.items()))
+    return names
+
+
+async def prepare(settings: Settings) -> list[str]:
+    """Makes the topics of everything that the database knows of; returns their names."""
+    database = Database(settings.database_url)
+    try:
+        keeper = Keeper(database)
+        await keeper.refresh()
+        topics = await make_topics(settings, keeper)
+        answers = [topic for topic in topics if topic.startswith(f"{settings.topic_prefix}actions.")]
+        async with database.transaction() as connection:
+            await inbox.expect_partitions(connection, answers, settings.kafka_partitions)
+        return topics
+    finally:
+        await database.close()
+
+
+class Gateway:
+    """Everything that one process runs. Use `run`; the parts are public for tests and tools that need one alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url)
+        self.numbers = Numbers(self.database)
+        self.keeper = Keeper(self.database)
+        self.wake = asyncio.Event()
+        self.stop = asyncio.Event()
+
+    @property
+    def doors(self) -> Doors:
+        profiles = self.keeper.profiles.active.values()
+        own = {profile.inbound.topic: (profile.brand, profile.account) for profile in profiles if profile.inbound}
+        return Doors(self.settings.topic_prefix, own)
+
+    def make_receiver(self) -> Receiver:
+        return Receiver(self.database, self.numbers, self.doors, lambda: self.keeper.directory, self.wake.set)
+
+    def render(
+        self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
+    ) -> Document | Unrenderable:
+        """`event` for `destination`, by the profile version that it was decided under."""
+        profile = None
+        if destination.audience is Audience.ENTERPRISE and event.brand is not None:
+            profile = self.keeper.profiles.find_version(event.brand, event.profile_version)
+        return render(profile, event, audience=destination.audience, previous=previous, note_text=note_text)
+
+    async def run(self, roles: Collection[str]) -> None:
+        """Runs the roles until `stop` is set, or one of them fails; then ends them: what was begun is finished."""
+        await self.keeper.refresh()
+        receiver = self.make_receiver()
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(self.keeper.run())]
+                if "relay" in roles:
+                    background.append(group.create_task(wakeups.listen(self.settings.database_url, self.wake)))
+                running = [group.create_task(self._run_role(role, receiver)) for role in roles]
+                _settle_memory()
+                log.info("gateway.runs", roles=sorted(roles))
+                await asyncio.wait(running)
+                for task in background:
+                    task.cancel()
+        finally:
+            await self.database.close()
+
+    async def _run_role(self, role: str, receiver: Receiver) -> None:
+        match role:
+            case "consume":
+                await self._consume(receiver)
+            case "relay":
+                await self._relay()
+            case "clock":
+                await Clock(self.database, receiver).run(self.stop)
+
+    async def _consume(self, receiver: Receiver) -> None:
+        broker = kafka_broker(make_cluster(self.settings))
+        subscription = Subscription(
+            broker,
+            self.doors,
+            receiver.receive,
+            group=self.settings.consumer_group,
+            batch_records=self.settings.batch_records,
+            batch_wait_ms=self.settings.batch_wait_ms,
+        )
+        await broker.start()
+        try:
+            while not self.stop.is_set():
+                subscription.check()
+                await self._note_idle(subscription)
+                await _wait(self.stop, IDLE_SECONDS)
+        finally:
+            await broker.stop()
+
+    async def _note_idle(self, subscription: Subscription) -> None:
+        """How far quiet partitions have been read: what the expiry of offers waits for."""
+        async with self.database.transaction() as connection:
+            now = await self.database.now(connection)
+            await inbox.save_caught_up(connection, await subscription.idle_partitions(now))
+
+    async def _relay(self) -> None:
+        lease = timedelta(seconds=self.settings.relay_lease_seconds)
+        publisher = KafkaPublisher(
+            make_cluster(self.settings),
+            topic_prefix=self.settings.topic_prefix,
+            timeout=lease.total_seconds() * PUBLISH_SHARE,
+        )
+        relay = Relay(self.database, publisher, self.render, lease=lease, wake=self.wake)
+        running = asyncio.create_task(relay.run())
+        stopping = asyncio.create_task(self.stop.wait())
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        relay.stop()
+        stopping.cancel()
+        try:
+            await running
+        finally:
+            await publisher.close()
+
+
+async def serve(settings: Settings, roles: Collection[str]) -> None:
+    """Runs a gateway until SIGTERM or SIGINT."""
+    gateway = Gateway(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, gateway.stop.set)
+    with sole_run(settings):
+        await gateway.run(roles)
+
+
+@contextlib.contextmanager
+def sole_run(settings: Settings) -> Iterator[None]:
+    """On SQLite one process runs all roles: a lock file refuses a second one."""
+    if not settings.on_sqlite:
+        yield
+        return
+    path = Path(f"{make_url(settings.database_url).database}.lock")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotRun(f"another gateway runs on this SQLite database ({path}); several need PostgreSQL") from None
+        yield
+
+
+def _settle_memory() -> None:
+    """What was made at start lives as long as the process: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,82 @@
+"""`gateway …`: the program. Each command prints a table to a terminal and JSON with `--json`.
+
+Exit codes: 0 done · 1 the thing asked for is not so · 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+import uvloop
+
+from gateway import app as composition
+from gateway.cli_brands import brands
+from gateway.cli_output import Json, fail, read_settings, show
+from gateway.embedded import EmbeddedBroker
+from gateway.settings import Settings, shown
+from gateway.store.migrate import upgrade
+from gateway.telemetry import start_logging
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(brands, name="brands")
+
+NOT_SO, USAGE = 1, 2
+
+
+@app.command()
+def run(
+    role: Annotated[list[str] | None, typer.Option(help="consume, relay or clock; repeatable; all by default")] = None,
+) -> None:
+    """Run the gateway, or some of its roles, until SIGTERM: then what was begun is finished or given back."""
+    settings = read_settings()
+    roles = set(role or composition.ROLES)
+    unknown = roles - set(composition.ROLES)
+    if unknown:
+        fail(f"no such role here: {', '.join(sorted(unknown))} (there are {', '.join(composition.ROLES)})", USAGE)
+    start_logging(settings.log_level)
+    if settings.kafka_servers is None:
+        fail("GATEWAY_KAFKA_SERVERS is not set: host:port,… · `embedded` to try it out · `off` for HTTP only", USAGE)
+    try:
+        if settings.kafka_servers == "embedded":
+            _run_embedded(settings, roles)
+        else:
+            uvloop.run(composition.serve(settings, roles))
+    except composition.CannotRun as error:
+        fail(str(error), NOT_SO)
+
+
+def _run_embedded(settings: Settings, roles: set[str]) -> None:
+    with EmbeddedBroker() as broker:
+        settings = settings.model_copy(update={"kafka_servers": broker.servers})
+        upgrade(settings.database_url)
+        asyncio.run(composition.prepare(settings))
+        uvloop.run(composition.serve(settings, roles))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables, and make the topics that are missing."""
+    settings = read_settings()
+    upgrade(settings.database_url)
+    typer.echo("database: up to date")
+    if settings.kafka_servers in {None, "off", "embedded"}:
+        return
+    try:
+        topics = asyncio.run(composition.prepare(settings))
+    except composition.CannotRun as error:
+        fail(str(error), NOT_SO)
+    typer.echo(f"topics: {len(topics)} there")
+
+
+@app.command()
+def settings(*, json: Json = False) -> None:
+    """Print the effective settings with secrets masked, and where each came from."""
+    rows = [{"variable": name, "value": value, "from": origin} for name, value, origin in shown(read_settings())]
+    show(rows, as_json=json)
+
+
+def main() -> None:
+    """The console script."""
+    app()
