@@ -34,6 +34,8 @@ from gateway.core.outcomes import Refused, Why
 from gateway.core.parties import Side, User
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.core.job import Job, Visit
 
 # What a technician does in the field, on visits and jobs that are theirs; everything else is a dispatcher's.
@@ -121,8 +123,7 @@ def refuse_user(user: User, request: Request) -> Refused | None:
         return Refused(why=Why.NOT_YOUR_USER, member="data.user")
     if user.active:
         return None
-    judged_at = request.arrived_at if request.actor.own_credential else request.occurred_at
-    if user.deactivated_at is not None and judged_at < user.deactivated_at:
+    if user.deactivated_at is not None and _judged_at(request) < user.deactivated_at:
         return None
     return Refused(why=Why.USER_DEACTIVATED, member="data.user")
 
@@ -138,7 +139,9 @@ def _refuse_unassigned(job: Job, user: User, request: Request) -> Refused | None
 
 
 def _is_assigned(visit: Visit, user: User, request: Request) -> bool:
-    """Now, or, for what the organization's system sends late, when it occurred."""
-    if visit.technician == user.number:
-        return True
-    return not request.actor.own_credential and visit.was_of(user.number, request.occurred_at)
+    return visit.technician == user.number or visit.was_of(user.number, _judged_at(request))
+
+
+def _judged_at(request: Request) -> datetime:
+    """What a user sends is judged by what they were when it arrived; what their system sends, when it occurred."""
+    return request.arrived_at if request.actor.own_credential else request.occurred_at

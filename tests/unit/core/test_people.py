@@ -170,7 +170,7 @@ class TestAfterADeactivation:
     def test_their_own_actions_are_judged_at_arrival(self):
         assert self.start(at=9, arrived=11, own=True).why == "user_deactivated"
         assert self.start(at=9, arrived=10, own=True).why == "user_deactivated"
-        assert self.start(at=8, arrived=9, own=True).why == "not_assigned"
+        assert isinstance(self.start(at=8, arrived=9, own=True), Applied)
 
     def test_what_the_organizations_system_sends_counts_if_it_occurred_before(self):
         assert isinstance(self.start(at=9, arrived=90, own=False), Applied)
@@ -198,15 +198,18 @@ class TestAfterAReassignment:
             job = decide(job, change, make.facts()).job
         return job
 
-    def start(self, job, *, at, own=False, who=make.TECHNICIAN):
+    def start(self, job, *, at, own=False, who=make.TECHNICIAN, arrived=99):
         actor = make.provider(make.user(who), own_credential=own)
-        return decide(job, make.request(commands.StartAppointment(), actor, at=at, arrived=99), make.facts())
+        return decide(job, make.request(commands.StartAppointment(), actor, at=at, arrived=arrived), make.facts())
 
     def test_what_occurred_before_it_counts_from_the_organizations_system_only(self):
         job = self.reassigned(10)
         assert isinstance(self.start(job, at=9), Applied)
         assert self.start(job, at=10).why == "not_assigned"
         assert self.start(job, at=9, own=True).why == "not_assigned"
+
+    def test_what_arrived_before_it_counts_from_anybody_however_late_it_is_decided(self):
+        assert isinstance(self.start(self.reassigned(10), at=8, arrived=9, own=True), Applied)
 
     def test_so_it_does_after_another(self):
         job = self.reassigned(10, 20)
