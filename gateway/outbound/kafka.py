@@ -160,7 +160,7 @@ async def _send(producer: AIOKafkaProducer, topic: str, one: Outgoing) -> Outcom
     document = one.document
     try:
         sending: asyncio.Future[RecordMetadata] = await producer.send(
-            topic, document.body, key=document.key, headers=document.headers
+            topic, document.body, key=document.key, headers=list(document.headers)
         )
     except KafkaError as error:
         return _outcome(error)

@@ -94,6 +94,7 @@ class Next:
     counts: bool = False
 
 
+_DELIVERED = Next(state="delivered", outcome="delivered")
 _LONGEST_DETAIL = 500
 
 
@@ -110,7 +111,7 @@ def next_step(outcome: Outcome, retries: int, jitter: float) -> Next:
     """
     match outcome:
         case Delivered():
-            return Next(state="delivered", outcome="delivered")
+            return _DELIVERED
         case Retryable(Fault.TRANSPORT_AWAY as reason):
             return Next(state="pending", outcome="retryable", reason=reason, domain=FAULT_DOMAINS[reason], delay=0.0)
         case Retryable():

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from tenacity import AsyncRetrying, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from gateway.core.visibility import Withheld, open_for
 from gateway.mapping.render import Unrenderable
@@ -26,6 +26,7 @@ from gateway.outbound.publisher import Outgoing, Publisher
 from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
 from gateway.store.clock import DatabaseClock
 from gateway.store.destinations import Destination, find_due_destinations
+from gateway.store.failures import may_pass
 from gateway.store.notes import load_notes
 from gateway.store.recording import LaneResult, Recorded, Tried, record
 
@@ -66,7 +67,7 @@ class Work:
     tried: dict[LaneKey, list[Tried]] = field(default_factory=dict)
 
     def results(self) -> list[LaneResult]:
-        return [LaneResult(lane, tuple(self.tried.get(_key(lane), ()))) for lane in self.claim.lanes]
+        return [LaneResult(lane, self.tried.get(_key(lane), ())) for lane in self.claim.lanes]
 
 
 class Relay:
@@ -258,7 +259,9 @@ class Relay:
     async def _record(self, work: Work) -> None:
         """Records in one short transaction, again and again while the database is away and the lease lasts."""
         left = work.begun + self._lease.total_seconds() - time.monotonic()
-        patience = AsyncRetrying(stop=stop_after_delay(left), wait=wait_exponential_jitter(multiplier=0.1, max=5.0), reraise=True)
+        patience = AsyncRetrying(
+            stop=stop_after_delay(left), wait=wait_exponential_jitter(multiplier=0.1, max=5.0), reraise=True
+        )
         recorded: Recorded = await patience(self._record_once, work)
         if recorded.left_due:
             self.wake.set()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import TextClause, TextualSelect, bindparam, column, text
 
 from gateway.store.columns import Moment
+from gateway.store.tables import delivery, event
 
 # What one claim takes of one lane at most.
 DEPTH = 8
@@ -47,42 +48,53 @@ RETURNING destination, key
 """
 
 # Of each lane the first few that are owed, up to the first that waits for a mapping or for an operator.
-_COVER_POSTGRESQL = f"""
-UPDATE delivery SET claims = claims + 1
-WHERE number = ANY (ARRAY(
-    SELECT ahead.number
-    FROM json_to_recordset(CAST(:rows AS json)) AS claimed(destination bigint, key bigint, strict boolean)
-    CROSS JOIN LATERAL (
-        SELECT number, count(*) FILTER (WHERE state <> 'pending') OVER (ORDER BY position) AS waiting
-        FROM (
-            SELECT number, state, position FROM delivery
-            WHERE delivery.destination = claimed.destination AND delivery.lane = claimed.key
-              AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.strict)
-            ORDER BY position LIMIT {DEPTH}
-        ) AS owed
-    ) AS ahead
-    WHERE ahead.waiting = 0
-))
-RETURNING number, event, destination, lane, position, previous, claims, attempts, retries
+_READ_POSTGRESQL = f"""
+SELECT {{columns}}
+FROM json_to_recordset(CAST(:rows AS json)) AS claimed(destination bigint, key bigint, strict boolean)
+CROSS JOIN LATERAL (
+    SELECT owed.*, count(*) FILTER (WHERE state <> 'pending') OVER (ORDER BY position) AS waiting
+    FROM (
+        SELECT * FROM delivery
+        WHERE delivery.destination = claimed.destination AND delivery.lane = claimed.key
+          AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.strict)
+        ORDER BY position LIMIT {DEPTH}
+    ) AS owed
+) AS ahead
+JOIN event ON event.number = ahead.event
+WHERE ahead.waiting = 0
 """
 
-_COVER_SQLITE = f"""
-UPDATE delivery SET claims = claims + 1
-WHERE number IN (
-    SELECT number FROM (
-        SELECT owed.number, count(*) FILTER (WHERE owed.state <> 'pending')
-            OVER (PARTITION BY owed.destination, owed.lane ORDER BY owed.position) AS waiting
-        FROM json_each(:rows) AS claimed JOIN delivery AS owed ON owed.number IN (
-            SELECT number FROM delivery
-            WHERE destination = claimed.value ->> 'destination' AND lane = claimed.value ->> 'key'
-              AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.value ->> 'strict')
-            ORDER BY position LIMIT {DEPTH}
-        )
+_READ_SQLITE = f"""
+SELECT {{columns}}
+FROM (
+    SELECT owed.*, count(*) FILTER (WHERE owed.state <> 'pending')
+        OVER (PARTITION BY owed.destination, owed.lane ORDER BY owed.position) AS waiting
+    FROM json_each(:rows) AS claimed JOIN delivery AS owed ON owed.number IN (
+        SELECT number FROM delivery
+        WHERE destination = claimed.value ->> 'destination' AND lane = claimed.value ->> 'key'
+          AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.value ->> 'strict')
+        ORDER BY position LIMIT {DEPTH}
     )
-    WHERE waiting = 0
-)
-RETURNING number, event, destination, lane, position, previous, claims, attempts, retries
+) AS ahead
+JOIN event ON event.number = ahead.event
+WHERE ahead.waiting = 0
 """
+
+_OF_DELIVERY = ("number", "destination", "lane", "position", "previous", "claims", "attempts", "retries")
+_OF_EVENT = (
+    "number",
+    "type",
+    "job",
+    "source",
+    "brand",
+    "jobversion",
+    "profile_version",
+    "occurred_at",
+    "recorded_at",
+    "body",
+    "note",
+    "note_revision",
+)
 
 
 @cache
@@ -93,6 +105,12 @@ def take_lanes(dialect: str) -> TextClause:
 
 
 @cache
-def cover_deliveries(dialect: str) -> TextClause:
-    """Counts a claim on what it covers of the claimed lanes, and returns that. Parameter: rows (JSON)."""
-    return text(_COVER_SQLITE if dialect == "sqlite" else _COVER_POSTGRESQL)
+def read_claimed(dialect: str) -> TextualSelect:
+    """What a claim covers of the lanes `rows` (JSON): the columns of each delivery, then those of its event."""
+    columns = [f"ahead.{name} AS delivery_{name}" for name in _OF_DELIVERY]
+    columns += [f"event.{name} AS event_{name}" for name in _OF_EVENT]
+    statement = text((_READ_SQLITE if dialect == "sqlite" else _READ_POSTGRESQL).format(columns=", ".join(columns)))
+    return statement.columns(
+        *(column(f"delivery_{name}", delivery.c[name].type) for name in _OF_DELIVERY),
+        *(column(f"event_{name}", event.c[name].type) for name in _OF_EVENT),
+    )

@@ -9,30 +9,36 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, null, select, update
+from sqlalchemy import Executable, null, update
 
 from gateway.core.document import StoredEvent
 from gateway.core.events import EventType, NoteRevision
 from gateway.store import codec
-from gateway.store.claim_statements import cover_deliveries, take_lanes
+from gateway.store.claim_statements import read_claimed, take_lanes
 from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
 from gateway.store.outbox import RANKS
 from gateway.store.superseding import supersede_notes
-from gateway.store.tables import event, lane
+from gateway.store.tables import delivery, lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from sqlalchemy import Row, RowMapping
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.destinations import Destination
 
 LaneKey = tuple[int, int]
+
+# Columns of `read_claimed`.
+_LANE = itemgetter(1, 2)
+_PLACE = itemgetter(1, 2, 3)
+_EVENT_TYPE = 9
 
 # While several destinations are due, one of them takes at most this part of a claim.
 _LARGEST_PART = 4
@@ -117,15 +123,15 @@ async def _take(
 async def _cover(
     connection: AsyncConnection, taken: Iterable[LaneKey], destinations: Mapping[int, Destination]
 ) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
-    rows = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
-    result = await connection.execute(cover_deliveries(connection.dialect.name), encode_rows(connection, rows))
-    owed = sorted(result, key=lambda row: (row.destination, row.lane, row.position))
-    wanted = select(event).where(any_of(connection, event.c.number, {row.event for row in owed}))
-    events = {row["number"]: _event_from(row) for row in (await connection.execute(wanted)).mappings()}
-    return {
-        key: tuple(_delivery_from(row, events[row.event]) for row in rows)
-        for key, rows in groupby(owed, key=lambda row: (row.destination, row.lane))
-    }
+    lanes = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
+    result = await connection.execute(read_claimed(connection.dialect.name), encode_rows(connection, lanes))
+    rows = sorted(result.all(), key=_PLACE)
+    published = [row[0] for row in rows if row[_EVENT_TYPE] == EventType.NOTE_PUBLISHED]
+    if published:
+        # Counted now, not when the claim is recorded: a retraction asks whether it may have left.
+        mine = any_of(connection, delivery.c.number, published)
+        await connection.execute(update(delivery).where(mine).values(claims=delivery.c.claims + 1))
+    return {key: tuple(map(_delivery_from, of_lane)) for key, of_lane in groupby(rows, key=_LANE)}
 
 
 async def _without_overtaken(
@@ -166,32 +172,30 @@ def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
     return [{"destination": number, "key": key} for number, key in keys]
 
 
-def _event_from(row: RowMapping) -> StoredEvent:
-    note = row["note"]
-    return StoredEvent(
-        number=row["number"],
-        type=row["type"],
-        job=row["job"],
-        source=row["source"],
-        brand=row["brand"],
-        jobversion=row["jobversion"],
-        profile_version=row["profile_version"],
-        occurred_at=row["occurred_at"],
-        recorded_at=row["recorded_at"],
-        body=codec.decode(row["body"]),
-        note=None if note is None else NoteRevision(note, row["note_revision"]),
-    )
-
-
-def _delivery_from(row: Row[tuple[int, ...]], stored: StoredEvent) -> ClaimedDelivery:
+def _delivery_from(row: Row[Any]) -> ClaimedDelivery:
+    """From the columns of `read_claimed`, by position: thousands a second pass here."""
+    number, destination, key, position, previous, claims, attempts, retries, *of_event = tuple(row)
+    event, kind, job, source, brand, version, profile, occurred_at, recorded_at, body, note, revision = of_event
     return ClaimedDelivery(
-        number=row.number,
-        destination=row.destination,
-        lane=row.lane,
-        position=row.position,
-        previous=row.previous,
-        claims=row.claims,
-        attempts=row.attempts,
-        retries=row.retries,
-        event=stored,
+        number=number,
+        destination=destination,
+        lane=key,
+        position=position,
+        previous=previous,
+        claims=claims + 1,
+        attempts=attempts,
+        retries=retries,
+        event=StoredEvent(
+            number=event,
+            type=kind,
+            job=job,
+            source=source,
+            brand=brand,
+            jobversion=version,
+            profile_version=profile,
+            occurred_at=occurred_at,
+            recorded_at=recorded_at,
+            body=codec.decode(body),
+            note=None if note is None else NoteRevision(note, revision),
+        ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # SQLSTATE classes: transaction rolled back by the server; data exception, integrity, limits exceeded.
 _ROLLED_BACK = "40"
 _REFUSED = ("22", "23", "54")
+# Connection, transaction, resources, the server's operator.
+_PASSING = ("08", _ROLLED_BACK, "53", "57")
 _UNIQUE_VIOLATION = "23505"
 _SQLITE_UNIQUE = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
 
@@ -51,6 +53,13 @@ def classified() -> Iterator[None]:
     except StatementError as error:
         # The driver could not even encode a value.
         raise RefusedByDatabase(type(error.orig).__name__) from error
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same transaction, run again, may succeed: no connection, or the server gave it up."""
+    if isinstance(error, OSError | TimeoutError | Contended | InterfaceError | OperationalError):
+        return True
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or _code(error).startswith(_PASSING))
 
 
 def _code(error: DBAPIError) -> str:

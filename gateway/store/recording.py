@@ -14,7 +14,7 @@ from gateway.store.given import encode_rows, given
 from gateway.store.tables import attempt, delivery, lane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,16 +58,11 @@ class LaneResult:
     """What was tried of one claimed lane, in its order: all delivered, but perhaps the last."""
 
     lane: ClaimedLane
-    tried: tuple[Tried, ...] = ()
+    tried: Sequence[Tried] = ()
 
     @property
     def key(self) -> LaneKey:
         return self.lane.destination.number, self.lane.key
-
-    @property
-    def settled(self) -> int:
-        """How many are no longer owed."""
-        return sum(one.state == "delivered" or self._given_up(one) for one in self.tried)
 
     @property
     def last(self) -> Tried | None:
@@ -76,16 +71,21 @@ class LaneResult:
     @property
     def given_up(self) -> ClaimedDelivery | None:
         """The delivery that died where dead ones are not owed any more."""
-        return self.last.delivery if self.last is not None and self._given_up(self.last) else None
+        if self.last is None or self.last.state != "dead" or self.lane.destination.strict:
+            return None
+        return self.last.delivery
+
+    @property
+    def settled(self) -> int:
+        """How many are no longer owed."""
+        is_last_owed = self.last is not None and self.last.state != "delivered" and self.given_up is None
+        return len(self.tried) - is_last_owed
 
     def due_at(self, now: datetime) -> datetime | None:
         """When what is left is due; None while the dead head of a strict lane waits for an operator."""
         if self.last is None or self.last.state == "delivered" or self.given_up is not None:
             return now
         return None if self.last.state == "dead" else self.last.due_at or now
-
-    def _given_up(self, tried: Tried) -> bool:
-        return tried.state == "dead" and not self.lane.destination.strict
 
 
 async def record(connection: AsyncConnection, claim: Claim, results: Iterable[LaneResult], now: datetime) -> Recorded:
@@ -94,20 +94,20 @@ async def record(connection: AsyncConnection, claim: Claim, results: Iterable[La
     A constant number of statements. A lane whose token is not the claim's any more is left alone with everything
     recorded of it.
     """
-    given_results = sorted(results, key=lambda result: result.key)
-    owed = await _lock_own_lanes(connection, claim, given_results)
-    mine = [result for result in given_results if result.key in owed]
-    tried = [one for result in mine for one in result.tried]
+    by_key = {result.key: result for result in results}
+    owed = await _lock_own_lanes(connection, claim, sorted(by_key))
+    mine = {key: by_key[key] for key in owed}
+    tried = [one for result in mine.values() for one in result.tried]
     if tried:
         rows = [_settled_row(one, now) for one in tried]
         await connection.execute(_settle(connection.dialect.name), encode_rows(connection, rows))
     noted = [_attempt_row(one) for one in tried if one.noted]
     if noted:
         await connection.execute(_insert_attempts(connection.dialect.name), encode_rows(connection, noted))
-    left = [_link(result.given_up) for result in mine if result.given_up is not None]
-    await hand_on(connection, left, strict=())
+    given_up = [result.given_up for result in mine.values()]
+    await hand_on(connection, [_link(one) for one in given_up if one is not None], strict=())
     left_due = await _give_back(connection, mine, owed, now)
-    return Recorded(frozenset(result.key for result in given_results if result.key not in owed), left_due)
+    return Recorded(frozenset(by_key.keys() - owed.keys()), left_due)
 
 
 async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> None:
@@ -115,43 +115,34 @@ async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> N
     await record(connection, claim, [LaneResult(one) for one in claim.lanes], now)
 
 
-async def _lock_own_lanes(
-    connection: AsyncConnection, claim: Claim, results: Sequence[LaneResult]
-) -> dict[LaneKey, int]:
+async def _lock_own_lanes(connection: AsyncConnection, claim: Claim, keys: Sequence[LaneKey]) -> dict[LaneKey, int]:
     """Locks, in everybody's order, the lanes that still carry the claim's token. By key: what is owed."""
-    rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in _keys(results)])
+    rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in keys])
     found = await connection.execute(_own_lanes(connection.dialect.name), {**rows, "token": claim.token})
-    return {(row.destination, row.key): row.owed for row in found}
+    return {(number, key): owed for number, key, owed in found.all()}
 
 
 async def _give_back(
-    connection: AsyncConnection, mine: Sequence[LaneResult], owed: dict[LaneKey, int], now: datetime
+    connection: AsyncConnection, mine: Mapping[LaneKey, LaneResult], owed: Mapping[LaneKey, int], now: datetime
 ) -> bool:
     """Whether anything given back is due at once.
 
     The rows are locked: what is owed cannot have grown since it was read, so nothing appended is deleted with a lane.
     """
-    finished = [result for result in mine if owed[result.key] <= result.settled]
+    finished: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
+    for (number, key), result in mine.items():
+        left = owed[number, key] - result.settled
+        row = {"destination": number, "key": key}
+        if left > 0:
+            rest.append({**row, "owed": left, "due_at": result.due_at(now)})
+        else:
+            finished.append(row)
     if finished:
-        rows = [{"destination": number, "key": key} for number, key in _keys(finished)]
-        await connection.execute(_delete_lanes(connection.dialect.name), encode_rows(connection, rows))
-    rest: list[dict[str, Any]] = [
-        {
-            "destination": result.key[0],
-            "key": result.key[1],
-            "owed": owed[result.key] - result.settled,
-            "due_at": result.due_at(now),
-        }
-        for result in mine
-        if owed[result.key] > result.settled
-    ]
+        await connection.execute(delete_lanes(connection.dialect.name), encode_rows(connection, finished))
     if rest:
         await connection.execute(_free_lanes(connection.dialect.name), encode_rows(connection, rest))
     return any(row["due_at"] is not None and row["due_at"] <= now for row in rest)
-
-
-def _keys(results: Iterable[LaneResult]) -> list[LaneKey]:
-    return [result.key for result in results]
 
 
 def _settled_row(tried: Tried, now: datetime) -> dict[str, Any]:
@@ -161,6 +152,7 @@ def _settled_row(tried: Tried, now: datetime) -> dict[str, Any]:
         "state": tried.state,
         "reason": tried.reason,
         "detail": tried.detail,
+        "claims": one.claims,
         "attempts": one.attempts + tried.attempted,
         "retries": one.retries + tried.retried,
         "due_at": tried.due_at,
@@ -211,7 +203,7 @@ def _own_lanes(dialect: str) -> Executable:
 
 @cache
 def _settle(dialect: str) -> Executable:
-    names = ("state", "reason", "detail", "attempts", "retries", "due_at", "digest", "settled_at")
+    names = ("state", "reason", "detail", "claims", "attempts", "retries", "due_at", "digest", "settled_at")
     rows = given(dialect, number=Number, **{name: delivery.c[name].type for name in names})
     values = {name: rows.c[name] for name in names}
     return update(delivery).where(delivery.c.number == rows.c.number).values(values)
@@ -225,11 +217,14 @@ def _insert_attempts(dialect: str) -> Executable:
 
 
 @cache
-def _delete_lanes(dialect: str) -> Executable:
+def delete_lanes(dialect: str, *, finished_only: bool = False) -> Executable:
+    """Deletes the lanes `rows`, which the caller has locked; `finished_only`: those with nothing owed."""
     rows = given(dialect, destination=Number, key=Number)
     if dialect == "sqlite":
-        return delete(lane).where(tuple_(lane.c.destination, lane.c.key).in_(select(rows.c.destination, rows.c.key)))
-    return delete(lane).where(lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
+        gone = delete(lane).where(tuple_(lane.c.destination, lane.c.key).in_(select(rows.c.destination, rows.c.key)))
+    else:
+        gone = delete(lane).where(lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
+    return gone.where(lane.c.owed == 0) if finished_only else gone
 
 
 @cache

@@ -305,8 +305,9 @@ destination = Table(
 
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.
 # `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
-# `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it,
-# `attempts` the tries that left the building. A first try that succeeded has no row in `attempt`.
+# `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it and
+# were recorded (of a note's publication, those begun), `attempts` the tries that left the building. A first try that
+# succeeded has no row in `attempt`.
 delivery = Table(
     "delivery",
     metadata,
