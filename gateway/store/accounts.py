@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from gateway.store.dialect import upsert
+from gateway.store.bulk import upsert
 from gateway.store.tables import account
 
 if TYPE_CHECKING:

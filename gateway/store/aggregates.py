@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import or_, select
 
 from gateway.store import codec
-from gateway.store.dialect import any_of, for_update, upsert
+from gateway.store.bulk import upsert
+from gateway.store.dialect import any_of, for_update
 from gateway.store.tables import appointment, customer, job, organization, user
 
 if TYPE_CHECKING:

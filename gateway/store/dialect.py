@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -52,22 +52,3 @@ def insert_for(connection: AsyncConnection, into: Table) -> postgresql.Insert:
     if is_sqlite(connection):
         return sqlite.insert(into)  # type: ignore[return-value]
     return postgresql.insert(into)
-
-
-async def insert_missing(connection: AsyncConnection, into: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Inserts the rows whose key is not there yet; in the order given."""
-    if not rows:
-        return
-    await connection.execute(insert_for(connection, into).on_conflict_do_nothing(), list(rows))
-
-
-async def upsert(
-    connection: AsyncConnection, into: Table, rows: Sequence[dict[str, Any]], kept: Collection[str] = ()
-) -> None:
-    """Inserts rows, or replaces every column but the key and those `kept`; in the order given."""
-    if not rows:
-        return
-    insert = insert_for(connection, into)
-    keys = [key.name for key in into.primary_key.columns]
-    changed = {name: insert.excluded[name] for name in rows[0] if name not in keys and name not in kept}
-    await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))

@@ -13,7 +13,8 @@ from sqlalchemy import and_, case, func, insert, or_, select, update
 
 from gateway.core.ids import Kind, Ref
 from gateway.store import codec
-from gateway.store.dialect import any_of, for_update, insert_for, insert_missing, upsert
+from gateway.store.bulk import insert_missing, insert_rows, upsert
+from gateway.store.dialect import any_of, for_update, insert_for
 from gateway.store.tables import caught_up, inbound_record, intake, reference
 
 if TYPE_CHECKING:
@@ -177,13 +178,14 @@ async def save_caught_up(connection: AsyncConnection, counted: Sequence[Intake])
 async def insert_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
     """Writes new records, with their outcome."""
     written = [_row(one) for one in sorted(rows, key=_inbox_order)]
-    if written:
-        await connection.execute(insert(inbound_record), written)
+    await insert_rows(connection, inbound_record, written)
 
 
 async def update_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
-    """Writes what became of records that were kept before."""
+    """Writes what became of records that were kept before. Their bytes stay."""
     written = [_row(one) for one in sorted(rows, key=_inbox_order)]
+    for row in written:
+        del row["raw"], row["headers"]
     await upsert(connection, inbound_record, written)
 
 

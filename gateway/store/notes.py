@@ -9,7 +9,8 @@ from sqlalchemy import select
 from gateway.core.notes import Note
 from gateway.core.visibility import Private, Visibility, open_for_storage
 from gateway.store import codec
-from gateway.store.dialect import any_of, upsert
+from gateway.store.bulk import upsert
+from gateway.store.dialect import any_of
 from gateway.store.tables import note
 
 if TYPE_CHECKING:

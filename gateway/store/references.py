@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from gateway.core.ids import Kind, Ref
-from gateway.store.dialect import any_of, for_update, in_byte_order, insert_missing, upsert
+from gateway.store.bulk import insert_missing, upsert
+from gateway.store.dialect import any_of, for_update, in_byte_order
 from gateway.store.tables import reference
 
 if TYPE_CHECKING:
