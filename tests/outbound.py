@@ -43,13 +43,13 @@ class Outbox:
             self.destinations = await put_destinations(connection, [new])
         return self.destinations[name]
 
-    def event(self, job, *, type="job.amended", recipients=1, note=None, body="{}"):
+    def event(self, job, *, kind="job.amended", recipients=1, note=None, body="{}"):
         self.numbers += 1
         self.versions[job] += 1
         now = datetime.now(UTC)
         return NewEvent(
             number=self.numbers,
-            type=type,
+            type=kind,
             job=job,
             source="acme",
             position=self.versions[job],

@@ -57,6 +57,14 @@ class Render(Protocol):
     ) -> Document | Unrenderable: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """For how long a claim is made, and how many lanes it takes at most."""
+
+    lease: timedelta = timedelta(seconds=60)
+    lanes: int = 500
+
+
 @dataclass(slots=True)
 class Work:
     """A claim being delivered. `begun` is when it was asked for, on the monotonic clock: its lease counts from then."""
@@ -79,26 +87,26 @@ class Relay:
         publisher: Publisher,
         render: Render,
         *,
-        lease: timedelta = timedelta(seconds=60),
-        lanes: int = 500,
+        terms: Terms | None = None,
         jitter: Callable[[], float] = random.random,
         wake: asyncio.Event | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
         attempted: Callable[[Destination, Tried], None] | None = None,
     ) -> None:
         """Whoever knows that something is due sets `wake`. `attempted` is called once for each try, after it was
         recorded: for logs and metrics.
         """
-        if publisher.timeout * 2 > lease.total_seconds():
+        self.terms = terms or Terms()
+        if publisher.timeout * 2 > self.terms.lease.total_seconds():
             raise ValueError("a publisher's time-out may be half a lease at most")
-        self.lanes = lanes
         self.wake = wake or asyncio.Event()
         self._database = database
         self._clock = DatabaseClock(database)
         self._publisher = publisher
         self._render = render
-        self._lease = lease
         self._jitter = jitter
         self._attempted = attempted or (lambda _destination, _tried: None)
+        self._monotonic = monotonic
         self._stopped = asyncio.Event()
         self._in_flight: set[asyncio.Task[bool]] = set()
 
@@ -134,7 +142,7 @@ class Relay:
             self._in_flight.add(asyncio.create_task(self.deliver(work)))
         if len(self._in_flight) >= IN_FLIGHT:
             await self._until(*self._in_flight)
-        elif len(work.claim.lanes) < self.lanes:
+        elif len(work.claim.lanes) < self.terms.lanes:
             wake = asyncio.create_task(self.wake.wait())
             await self._until(wake, *self._in_flight)
             wake.cancel()
@@ -159,13 +167,13 @@ class Relay:
 
     async def claim(self) -> Work:
         """Claims due lanes and reads what documents about notes need, in one short transaction."""
-        begun = time.monotonic()
+        begun = self._monotonic()
         async with self._database.transaction() as connection:
             now = await self._clock.now(connection)
             due = await find_due_destinations(connection, self._publisher.kind, now)
             # So that, while several have more than fits into a claim, each comes first now and then.
             random.shuffle(due)
-            claimed = await claim(connection, due, now=now, lease=self._lease, lanes=self.lanes)
+            claimed = await claim(connection, due, now=now, lease=self.terms.lease, lanes=self.terms.lanes)
             noted = {one.event.note.number for lane in claimed.lanes for one in lane.deliveries if one.event.note}
             notes = await load_notes(connection, noted)
         return Work(claimed, notes, begun)
@@ -186,13 +194,13 @@ class Relay:
 
     def _may_send(self, work: Work) -> bool:
         """Whether a send begun now would end within the lease."""
-        left = work.begun + self._lease.total_seconds() - time.monotonic()
+        left = work.begun + self.terms.lease.total_seconds() - self._monotonic()
         return not self._stopped.is_set() and left > self._publisher.timeout
 
     async def _send(self, work: Work, heads: list[tuple[ClaimedLane, ClaimedDelivery]]) -> bool:
         """Renders and publishes one delivery of each lane; False where the transport is away."""
-        begun_at = work.claim.now + timedelta(seconds=time.monotonic() - work.begun)
-        started = time.monotonic()
+        begun_at = work.claim.now + timedelta(seconds=self._monotonic() - work.begun)
+        started = self._monotonic()
         outcomes: dict[LaneKey, Outcome] = {}
         batch: list[Outgoing] = []
         for lane, one in heads:
@@ -207,7 +215,7 @@ class Relay:
             key = (outgoing.delivery.destination, outgoing.delivery.lane)
             outcomes[key] = outcome
             sent[key] = outgoing.document
-        took = time.monotonic() - started
+        took = self._monotonic() - started
         for lane, one in heads:
             key = _key(lane)
             tried = self._tried(one, outcomes[key], sent.get(key), begun_at, took)
@@ -258,9 +266,12 @@ class Relay:
 
     async def _record(self, work: Work) -> None:
         """Records in one short transaction, again and again while the database is away and the lease lasts."""
-        left = work.begun + self._lease.total_seconds() - time.monotonic()
+        left = work.begun + self.terms.lease.total_seconds() - self._monotonic()
         patience = AsyncRetrying(
-            stop=stop_after_delay(left), wait=wait_exponential_jitter(multiplier=0.1, max=5.0), reraise=True
+            retry=retry_if_exception(may_pass),
+            stop=stop_after_delay(left),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
+            reraise=True,
         )
         recorded: Recorded = await patience(self._record_once, work)
         if recorded.left_due:
@@ -273,7 +284,7 @@ class Relay:
                     self._attempted(lane.destination, tried)
 
     async def _record_once(self, work: Work) -> Recorded:
-        now = work.claim.now + timedelta(seconds=time.monotonic() - work.begun)
+        now = work.claim.now + timedelta(seconds=self._monotonic() - work.begun)
         async with self._database.transaction() as connection:
             return await record(connection, work.claim, work.results(), now)
 
