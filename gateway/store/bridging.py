@@ -71,7 +71,10 @@ async def hand_on(
 
 
 def bridged(left: Iterable[Link], owed: Iterable[Link]) -> dict[int, int | None]:
-    """Which of `owed` get another `previous`. Of several in a row that left, the first one's counts."""
+    """Which links get another `previous`. Of several in a row that left, the first one's counts.
+
+    The others that left get it too: what is appended after the last of them will ask that one.
+    """
     gone = {one.number for one in left}
     links = {one.number: one for one in (*owed, *left) if one.versioned}
     in_order = sorted(links.values(), key=lambda one: (one.destination, one.lane, one.position))
@@ -79,11 +82,12 @@ def bridged(left: Iterable[Link], owed: Iterable[Link]) -> dict[int, int | None]
     for _, chain in groupby(in_order, key=lambda one: (one.destination, one.lane)):
         first_gone: Link | None = None
         for one in chain:
-            if one.number in gone:
-                first_gone = first_gone or one
-            elif first_gone is not None:
+            if first_gone is not None:
                 changed[one.number] = first_gone.previous
+            if one.number not in gone:
                 first_gone = None
+            elif first_gone is None:
+                first_gone = one
     return changed
 
 

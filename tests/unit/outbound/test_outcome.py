@@ -1,0 +1,54 @@
+"""From an outcome to what becomes of the delivery."""
+
+import pytest
+
+from gateway.mapping.render import WhyNot
+from gateway.outbound.outcome import FAULT_DOMAINS, Delivered, Fault, FaultDomain, Rejected, Retryable, next_step
+from gateway.outbound.schedule import STEPS
+
+
+def test_every_fault_has_its_domain():
+    assert set(FAULT_DOMAINS) == set(Fault)
+
+
+def test_delivered_ends_it():
+    step = next_step(Delivered(), retries=3, jitter=0.5)
+    assert (step.state, step.outcome, step.reason, step.counts) == ("delivered", "delivered", None, False)
+
+
+@pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.TRANSPORT_AWAY}))
+def test_retryable_waits_as_the_schedule_says(fault):
+    step = next_step(Retryable(fault, "words"), retries=2, jitter=0.0)
+    assert (step.state, step.reason, step.detail, step.delay) == ("pending", fault, "words", STEPS[2])
+    assert step.counts
+    assert step.domain is FAULT_DOMAINS[fault]
+
+
+def test_a_destination_may_ask_for_more_time_and_not_for_less():
+    assert next_step(Retryable(Fault.BUSY, after=500.0), 0, 0.0).delay == 500.0
+    assert next_step(Retryable(Fault.BUSY, after=0.1), 0, 0.0).delay == STEPS[0]
+
+
+def test_while_the_transport_is_away_nothing_counts():
+    step = next_step(Retryable(Fault.TRANSPORT_AWAY), retries=len(STEPS), jitter=0.0)
+    assert (step.state, step.delay, step.counts) == ("pending", 0.0, False)
+
+
+def test_after_the_last_try_it_is_dead_with_the_cause_of_the_last_failure():
+    step = next_step(Retryable(Fault.TIMEOUT, "no answer"), retries=len(STEPS), jitter=0.0)
+    assert (step.state, step.reason, step.detail) == ("dead", "schedule_exhausted", "timeout: no answer")
+    assert step.domain is FaultDomain.TRANSPORT
+
+
+def test_rejected_is_dead_at_once():
+    step = next_step(Rejected(Fault.TOO_LARGE, "9 MB"), retries=0, jitter=0.0)
+    assert (step.state, step.reason, step.domain) == ("dead", "document_too_large", FaultDomain.CONTRACT)
+
+
+def test_what_cannot_be_rendered_is_the_mappings_fault():
+    step = next_step(Rejected(WhyNot.NOT_JSON), retries=0, jitter=0.0)
+    assert (step.state, step.reason, step.domain) == ("dead", "not_json", FaultDomain.MAPPING)
+
+
+def test_details_are_kept_short():
+    assert len(next_step(Rejected(Fault.REFUSED, "x" * 10_000), 0, 0.0).detail) == 500
