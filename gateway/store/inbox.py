@@ -108,7 +108,7 @@ async def find_known_places(connection: AsyncConnection, places: Sequence[Place]
         any_of(connection, record.partition, sorted({place.partition for place in earlier})),
         any_of(connection, record.offset, sorted({place.offset for place in earlier})),
     )
-    known = {Place(*row) for row in (await connection.execute(query)).tuples()}
+    known = {Place(*row) for row in (await connection.execute(query)).all()}
     return known.intersection(earlier)
 
 
@@ -122,7 +122,7 @@ async def find_held_ids(connection: AsyncConnection, ids: Collection[tuple[str, 
         record.holds_id,
         record.message_id.is_not(None),
     )
-    rows = (await connection.execute(query)).tuples()
+    rows = (await connection.execute(query)).all()
     found = {(source, message_id): Seen(number, digest) for source, message_id, number, digest in rows}
     return {key: seen for key, seen in found.items() if key in ids}
 
@@ -306,7 +306,7 @@ async def count_states(connection: AsyncConnection) -> dict[str, int]:
     """How many records are in each state."""
     record = inbound_record.c
     query = select(record.state, func.count()).group_by(record.state)
-    return dict((await connection.execute(query)).tuples().all())
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def requeue_resolved(connection: AsyncConnection, limit: int) -> int:

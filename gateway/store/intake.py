@@ -68,4 +68,4 @@ def _adjoins(one: Row[tuple[object, ...]], other: Row[tuple[object, ...]]) -> bo
 async def count_doors(connection: AsyncConnection) -> dict[str, int]:
     """How many records each door has given."""
     query = select(intake.c.door, func.sum(intake.c.count)).group_by(intake.c.door).order_by(intake.c.door)
-    return {door: int(count) for door, count in (await connection.execute(query)).tuples()}
+    return {door: int(count) for door, count in (await connection.execute(query)).all()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
-from gateway.store.tables import profile
+from gateway.store.tables_control import profile
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +39,7 @@ async def load_profiles(connection: AsyncConnection) -> list[ProfileRow]:
 async def read_stamp(connection: AsyncConnection) -> tuple[tuple[str, int, str], ...]:
     """What changes when any version does: cheap to ask often."""
     query = select(profile.c.brand, profile.c.version, profile.c.state).order_by(profile.c.brand, profile.c.version)
-    return tuple((await connection.execute(query)).tuples())
+    return tuple((brand, version, state) for brand, version, state in await connection.execute(query))
 
 
 async def activate_profile(connection: AsyncConnection, row: ProfileRow) -> None:
