@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka.helpers import create_ssl_context
-from sqlalchemy import make_url
 
 from gateway.core.visibility import Audience, Withheld
 from gateway.inbound.clock import Clock
@@ -23,16 +22,18 @@ from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.kafka import KafkaPublisher
-from gateway.outbound.relay import Relay
+from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import inbox, wakeups
 from gateway.store.database import Database
 from gateway.store.numbers import Numbers
+from gateway.wide_events import log_attempt, log_records
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from gateway.core.document import StoredEvent
+    from gateway.inbound.entry import Entry
     from gateway.settings import Settings
     from gateway.store.destinations import Destination
 
@@ -119,7 +120,11 @@ class Gateway:
         return Doors(self.settings.topic_prefix, own)
 
     def make_receiver(self) -> Receiver:
-        return Receiver(self.database, self.numbers, self.doors, lambda: self.keeper.directory, self.wake.set)
+        return Receiver(self.database, self.numbers, self.doors, lambda: self.keeper.directory, self._received)
+
+    def _received(self, entries: Sequence[Entry]) -> None:
+        self.wake.set()
+        log_records(entries)
 
     def render(
         self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
@@ -155,7 +160,8 @@ class Gateway:
             case "relay":
                 await self._relay()
             case "clock":
-                await Clock(self.database, receiver).run(self.stop)
+                margin = timedelta(seconds=self.settings.expiry_margin_seconds)
+                await Clock(self.database, receiver, expiry_margin=margin).run(self.stop)
 
     async def _consume(self, receiver: Receiver) -> None:
         broker = kafka_broker(make_cluster(self.settings))
@@ -189,7 +195,14 @@ class Gateway:
             topic_prefix=self.settings.topic_prefix,
             timeout=lease.total_seconds() * PUBLISH_SHARE,
         )
-        relay = Relay(self.database, publisher, self.render, lease=lease, wake=self.wake)
+        relay = Relay(
+            self.database,
+            publisher,
+            self.render,
+            terms=Terms(lease=lease),
+            wake=self.wake,
+            attempted=log_attempt,
+        )
         running = asyncio.create_task(relay.run())
         stopping = asyncio.create_task(self.stop.wait())
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -207,17 +220,17 @@ async def serve(settings: Settings, roles: Collection[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.stop.set)
-    with sole_run(settings):
+    with sole_run(gateway.database):
         await gateway.run(roles)
 
 
 @contextlib.contextmanager
-def sole_run(settings: Settings) -> Iterator[None]:
+def sole_run(database: Database) -> Iterator[None]:
     """On SQLite one process runs all roles: a lock file refuses a second one."""
-    if not settings.on_sqlite:
+    if database.file is None:
         yield
         return
-    path = Path(f"{make_url(settings.database_url).database}.lock")
+    path = Path(f"{database.file}.lock")
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     batch_records: int = Field(500, ge=1, le=5000, description="records in one transaction, at most")
     batch_wait_ms: int = Field(10, ge=1, le=1000, description="longest wait of a poll while the road is idle")
     relay_lease_seconds: int = Field(30, ge=3, le=600, description="after so long a dead relay's work is another's")
+    expiry_margin_seconds: int = Field(
+        60, ge=0, le=3600, description="an answer to an offer that arrived in time may take this long to be read"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

@@ -68,6 +68,12 @@ class Entry:
         return _STATES[type(self.outcome)]
 
     @property
+    def reason(self) -> str | None:
+        """The stable word for why it was not applied."""
+        outcome = self.outcome
+        return None if outcome is None or isinstance(outcome, Applied) else str(outcome.why.value)
+
+    @property
     def holds_id(self) -> bool:
         """Whether later records of this message id are its repeats: not for what may be sent again and decided anew."""
         if self.message_id is None or isinstance(self.outcome, Refused | Quarantined):
@@ -182,7 +188,7 @@ def row_of(entry: Entry, now: datetime) -> RecordRow:
         digest=entry.digest,
         holds_id=entry.holds_id,
         state=entry.state,
-        reason=None if outcome is None or isinstance(outcome, Applied) else str(outcome.why.value),
+        reason=entry.reason,
         member=outcome.member if isinstance(outcome, Refused | Quarantined) else None,
         detail=(outcome.detail or None) if isinstance(outcome, Refused | Quarantined) else None,
         first=entry.first,

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from gateway.core.job import Job
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
+    from gateway.store.database import Transaction
 
 USER_COMMANDS = (PutUser, DeactivateUser, ReactivateUser, ReportPosition)
 _ABOUT_ALL_USERS = (PutUser, DeactivateUser, ReactivateUser)
@@ -110,7 +109,7 @@ def organization_pointer(reading: Translated) -> Ref | int | None:
     return Ref(Kind.ORGANIZATION, reading.source, f"#{'|'.join(told)}"[:200])
 
 
-async def load(connection: AsyncConnection, entries: Iterable[Entry], doors: Doors, directory: Directory) -> Known:
+async def load(connection: Transaction, entries: Iterable[Entry], doors: Doors, directory: Directory) -> Known:
     """Loads and locks what `entries` are about, and the parked records that they may wake.
 
     Locks are taken in one order everywhere: references (sorted), then jobs (sorted), then users.
@@ -124,7 +123,7 @@ async def load(connection: AsyncConnection, entries: Iterable[Entry], doors: Doo
 
 
 async def _load_references(
-    connection: AsyncConnection, known: Known, entries: list[Entry], doors: Doors, directory: Directory
+    connection: Transaction, known: Known, entries: list[Entry], doors: Doors, directory: Directory
 ) -> list[Entry]:
     """Resolves references, round by round while parked records join in: they point at things of their own."""
     found = list(entries)
@@ -179,7 +178,7 @@ def find_brand(reading: Translated, directory: Directory) -> str | None:
     return brands[0] if len(brands) == 1 else None
 
 
-async def _load_jobs(connection: AsyncConnection, known: Known, readings: list[tuple[Entry, Translated]]) -> None:
+async def _load_jobs(connection: Transaction, known: Known, readings: list[tuple[Entry, Translated]]) -> None:
     bare = set()
     numbers = {entry.kept.job for entry, _ in readings if entry.kept and entry.kept.job}
     note_numbers = {number for _, one in readings if (number := known.number(one.refs.note)) is not None}
@@ -197,7 +196,7 @@ async def _load_jobs(connection: AsyncConnection, known: Known, readings: list[t
     known.jobs = dict(known.before)
 
 
-async def _load_parties(connection: AsyncConnection, known: Known, readings: list[Translated]) -> None:
+async def _load_parties(connection: Transaction, known: Known, readings: list[Translated]) -> None:
     organizations = {job.organization for job in known.jobs.values()}
     users, customers, whole = set(), set(), set()
     for reading in readings:
@@ -218,7 +217,7 @@ async def _load_parties(connection: AsyncConnection, known: Known, readings: lis
     known.customers = await aggregates.load_customers(connection, customers)
 
 
-async def save(connection: AsyncConnection, known: Known, settled: Iterable[Entry], now: datetime) -> None:
+async def save(connection: Transaction, known: Known, settled: Iterable[Entry], now: datetime) -> None:
     """Writes what changed: jobs with their visits, parties, notes, and what references stand for or are waited for."""
     jobs = [job for number, job in known.jobs.items() if job is not known.before.get(number)]
     await aggregates.save_jobs(connection, known.before, jobs, now)

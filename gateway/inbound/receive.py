@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime, timedelta
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
     from gateway.inbound.record import RawRecord
-    from gateway.store.database import Database
+    from gateway.store.database import Database, Transaction
     from gateway.store.numbers import Numbers
 
 _T = TypeVar("_T")
@@ -49,7 +47,7 @@ class TooManyBugs(RuntimeError):
 class Receiver:
     """Takes records in and decides them. `directory` gives the present accounts, destinations and profiles.
 
-    `committed` is called after a commit that may have appended something: it wakes a relay of the same process.
+    `committed` is called with what was settled after each commit: it wakes a relay of the same process, and logs.
     """
 
     def __init__(
@@ -58,7 +56,7 @@ class Receiver:
         numbers: Numbers,
         doors: Doors,
         directory: Callable[[], Directory],
-        committed: Callable[[], None],
+        committed: Callable[[Sequence[Entry]], object],
     ) -> None:
         self._database = database
         self._numbers = numbers
@@ -114,7 +112,7 @@ class Receiver:
                 if refusal is not None:
                     _set_aside(entries, refusal)
                 settled = await self._settle(connection, entries, directory, now)
-        self._committed()
+        self._committed(settled)
         return settled
 
     async def _reserve(self, records: int) -> None:
@@ -122,7 +120,7 @@ class Receiver:
         await self._numbers.reserve("event", 3 * records + 50)
         await self._numbers.reserve("delivery", 5 * records + 50)
 
-    async def _at_first_sight(self, connection: AsyncConnection, records: Sequence[RawRecord]) -> list[RawRecord]:
+    async def _at_first_sight(self, connection: Transaction, records: Sequence[RawRecord]) -> list[RawRecord]:
         """Without what was taken in before: read again after a crash it is neither decided nor counted again."""
         placed = [(record, place) for record in records if (place := _place(record)) is not None]
         known = await inbox.find_known_places(connection, [place for _, place in placed])
@@ -136,7 +134,7 @@ class Receiver:
         ]
 
     async def _settle(
-        self, connection: AsyncConnection, entries: list[Entry], directory: Directory, now: datetime
+        self, connection: Transaction, entries: list[Entry], directory: Directory, now: datetime
     ) -> list[Entry]:
         """Load and lock, decide, save, append, keep the records: in this order, by a fixed number of statements."""
         known = await load(connection, entries, self._doors, directory)
@@ -156,7 +154,7 @@ class Receiver:
             await self._database.notify(connection, outbox.CHANNEL)
         return settled
 
-    async def _take_visits_away(self, connection: AsyncConnection, settled: Sequence[Entry], now: datetime) -> None:
+    async def _take_visits_away(self, connection: Transaction, settled: Sequence[Entry], now: datetime) -> None:
         """Visits of deactivated users that have not begun: a record each, decided after this transaction."""
         rows = []
         for entry in settled:
@@ -178,10 +176,8 @@ class Receiver:
                 now = await self._database.now(connection)
                 rows = await inbox.claim_requeued(connection, limit)
                 entries = [entry_of(row, self._doors, directory) for row in rows]
-                if entries:
-                    await self._settle(connection, entries, directory, now)
-        if rows:
-            self._committed()
+                settled = await self._settle(connection, entries, directory, now) if entries else []
+        self._committed(settled)
         return len(rows)
 
     async def _expire(self, margin: timedelta, limit: int) -> int:
@@ -192,10 +188,8 @@ class Receiver:
                 now = await self._database.now(connection)
                 jobs = await schedule.find_expired_offers(connection, self._doors.answers(), now - margin, limit)
                 entries = [expiry(self._take_one("record"), job, now) for job in jobs]
-                if entries:
-                    await self._settle(connection, entries, directory, now)
-        if jobs:
-            self._committed()
+                settled = await self._settle(connection, entries, directory, now) if entries else []
+        self._committed(settled)
         return len(jobs)
 
     def _take_one(self, kind: str) -> int:

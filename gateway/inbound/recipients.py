@@ -13,7 +13,7 @@ from gateway.store import codec
 from gateway.store.outbox import NewDelivery, NewEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gateway.core.job import Job
@@ -56,50 +56,65 @@ class Appending:
     events: list[NewEvent] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
 
-    def add(self, job: Job, event: Event, organization: Organization, record: int | None) -> Job:
-        """Appends `event` of `job` for everyone it is owed to; returns the job with its counters moved on."""
+    def add(self, job: Job, events: Sequence[Event], organization: Organization, record: int) -> Job:
+        """Appends what one decision about `job` made, for everyone it is owed to; the job's counters move on."""
+        if not events:
+            return job
         profile = self.directory.active.get(job.brand) if job.brand else None
-        owed = list(self._recipients(event, organization, profile))
-        version = job.jobversion + 1 if owed and event.type in VERSIONED else job.jobversion
-        number, position = self.take("event"), job.sequence + 1
-        self.events.append(
-            NewEvent(
-                number=number,
-                type=event.type.value,
-                job=job.number,
-                source=job.source,
-                position=position,
-                jobversion=version if version != job.jobversion else None,
-                brand=job.brand,
-                profile_version=profile.version if profile else None,
-                record=record,
-                note=event.note,
-                by_user=event.by.user,
-                occurred_at=event.occurred_at,
-                recorded_at=self.now,
-                recipients=len(owed),
-                body=codec.encode(event_body(event, job, organization.name)),
-            )
-        )
-        last_sent = dict(job.last_sent) if owed else job.last_sent
-        for destination in owed:
-            waits = holds(profile, event.reason) if destination.audience is Audience.ENTERPRISE else None
-            self.deliveries.append(
-                NewDelivery(
-                    number=self.take("delivery"),
-                    event=number,
-                    destination=destination.number,
-                    lane=job.number,
-                    position=position,
-                    previous=job.last_sent.get(str(destination.number)),
-                    state="held" if waits is not None else "pending",
-                    waits_text=waits,
-                    rank=_rank(event.type),
+        sequence, version = job.sequence, job.jobversion
+        last_sent = dict(job.last_sent)
+        for event in events:
+            owed = list(self._recipients(event, organization, profile))
+            is_versioned = bool(owed) and event.type in VERSIONED
+            sequence += 1
+            version += is_versioned
+            self.events.append(
+                NewEvent(
+                    number=self.take("event"),
+                    type=event.type.value,
+                    job=job.number,
+                    source=job.source,
+                    position=sequence,
+                    jobversion=version if is_versioned else None,
+                    brand=job.brand,
+                    profile_version=profile.version if profile else None,
+                    record=record,
+                    note=event.note,
+                    by_user=event.by.user,
+                    occurred_at=event.occurred_at,
+                    recorded_at=self.now,
+                    recipients=len(owed),
+                    body=codec.encode(event_body(event, job, organization.name)),
                 )
             )
-            if version != job.jobversion and isinstance(last_sent, dict):
-                last_sent[str(destination.number)] = version
-        return replace(job, sequence=position, jobversion=version, last_sent=last_sent)
+            for destination in owed:
+                self._owe(self.events[-1], event, destination, last_sent, profile)
+                if is_versioned:
+                    last_sent[str(destination.number)] = version
+        return replace(job, sequence=sequence, jobversion=version, last_sent=last_sent)
+
+    def _owe(
+        self,
+        row: NewEvent,
+        event: Event,
+        destination: Destination,
+        last_sent: Mapping[str, int],
+        profile: Profile | None,
+    ) -> None:
+        waits = holds(profile, event.reason) if destination.audience is Audience.ENTERPRISE else None
+        self.deliveries.append(
+            NewDelivery(
+                number=self.take("delivery"),
+                event=row.number,
+                destination=destination.number,
+                lane=row.job or 0,
+                position=row.position,
+                previous=last_sent.get(str(destination.number)),
+                state="held" if waits is not None else "pending",
+                waits_text=waits,
+                rank=_rank(event.type),
+            )
+        )
 
     def _recipients(self, event: Event, organization: Organization, profile: Profile | None) -> Iterator[Destination]:
         told = audiences(event)

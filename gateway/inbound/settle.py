@@ -6,10 +6,11 @@ Works on a loaded `Known` and only in memory; nothing here awaits. Every entry e
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gateway.core.commands import AddAppointment, CreateJob, PutOrganization, PutUser, Refs, Request, SubmitOffer
+from gateway.core.clocks import read_clock
+from gateway.core.commands import CreateJob, PutOrganization, Refs, Request, SubmitOffer
 from gateway.core.decide import decide
 from gateway.core.document import stamp
 from gateway.core.facts import Facts
@@ -27,6 +28,7 @@ from gateway.store.references import Target
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.core.commands import Command
     from gateway.core.job import Job
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
@@ -34,10 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MAY_BE_NEW = {PutOrganization: "organization", PutUser: "technician"}
 _NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
 _PROBLEMS = (Refused, Quarantined, Unmapped)
-CLOCK_TOLERANCE_SECONDS = 300
 
 
 @dataclass(slots=True)
@@ -81,15 +81,8 @@ class Settlement:
             entry.outcome = actor
             return
         refs = self._bind(entry, reading)
-        if not isinstance(refs, Refs):
-            entry.outcome = refs
-            return
-        number = self.known.job_of(refs)
-        entry.job = number
-        job = self.known.jobs.get(number) if number is not None else None
-        if job is not None and job.held_by == entry.number:
-            job = replace(job, held_by=None)
-            self.known.jobs[job.number] = job
+        entry.job = self.known.job_of(refs)
+        job = self.known.jobs.get(entry.job) if entry.job is not None else None
         self._decide(entry, reading, actor, refs, job)
 
     def _find_repeat(self, entry: Entry) -> Outcome | None:
@@ -136,28 +129,28 @@ class Settlement:
                 return Actor(side=Side.PROVIDER, source=reading.source)
             return Parked(ref=pointer) if isinstance(pointer, Ref) else Refused(why=Why.UNKNOWN_SOURCE, member="source")
         user = self.known.number(reading.refs.user)
-        if reading.refs.user is not None and user is None and isinstance(reading.refs.user, Ref):
-            return Parked(ref=reading.refs.user)
         acting = self.known.users.get(user) if user is not None else None
         if user is not None and acting is None:
             return Refused(why=Why.NOT_YOUR_USER, member="data.user")
         return Actor(side=Side.PROVIDER, source=reading.source, organization=organization.number, user=acting)
 
-    def _bind(self, entry: Entry, reading: Translated) -> Refs | Outcome:
-        """Numbers in the place of references that are known; parked on the first that has to be known and is not."""
-        bound = {role.name: self._resolved(getattr(reading.refs, role.name)) for role in fields(Refs)}
-        refs = replace(Refs(**bound), organization=self._bind_organization(entry, reading))
-        may_be_new = _MAY_BE_NEW.get(type(reading.command))
-        for role in ("organization", "technician", "customer"):
-            pointer = getattr(refs, role)
-            if not isinstance(pointer, Ref) or role == may_be_new:
-                continue
-            if role == "customer" and getattr(reading.command, "customer", None):
-                continue
-            return Parked(ref=pointer)
-        return refs
+    def _bind(self, entry: Entry, reading: Translated) -> Refs:
+        """Numbers in the place of references that are known; what is not stays a reference, for the core to judge."""
+        refs = reading.refs
+        return Refs(
+            job=self._resolved(refs.job),
+            # What would be made under an id that is taken is a word about the visit that has it.
+            appointment=self._resolved(refs.appointment) or self.known.number(reading.new_visit),
+            organization=self._bind_organization(entry, reading),
+            technician=self._resolved(refs.technician),
+            user=self._resolved(refs.user),
+            customer=self._resolved(refs.customer),
+            note=self._resolved(refs.note),
+        )
 
     def _resolved(self, pointer: Ref | int | None) -> Ref | int | None:
+        if not isinstance(pointer, Ref):
+            return pointer
         number = self.known.number(pointer)
         return pointer if number is None else number
 
@@ -173,39 +166,36 @@ class Settlement:
         return number
 
     def _decide(self, entry: Entry, reading: Translated, actor: Actor, refs: Refs, job: Job | None) -> None:
-        meant = words.settle(reading, job, refs)
-        if not isinstance(meant, Translated):
-            entry.outcome = meant
-            return
-        reading, command, refs = meant, meant.command, meant.refs
-        organization = self._organization(reading, actor, refs, job)
+        command = reading.command
+        if reading.word is not None:
+            meant = words.settle(reading, job, refs)
+            if not isinstance(meant, Translated):
+                entry.outcome = meant
+                return
+            command, refs = meant.command, meant.refs
         if isinstance(command, SubmitOffer | CreateJob) and job is None:
             brand = find_brand(reading, self.directory)
             refusal = self._refuse_brand(brand, reading, actor)
             if refusal is not None:
                 entry.outcome = refusal
                 return
-            command = replace(command, brand=brand)
-        if isinstance(command, AddAppointment) and reading.new_visit and self.known.number(reading.new_visit):
-            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.id", detail="change the appointment instead")
-            return
-        occurred_at = reading.occurred_at or entry.raw.arrival
+            if command.brand != brand:
+                command = replace(command, brand=brand)
+        occurred_at, clock_ahead = read_clock(reading.occurred_at, entry.raw.arrival)
         request = Request(
             number=entry.number,
             actor=actor,
             message_id=reading.message_id,
             digest=reading.digest,
-            # A clock that runs ahead is read as arrival, and flagged when it is far off.
-            occurred_at=min(occurred_at, entry.raw.arrival),
+            occurred_at=occurred_at,
             arrived_at=entry.raw.arrival,
             command=command,
             refs=refs,
-            clock_ahead=(occurred_at - entry.raw.arrival).total_seconds() > CLOCK_TOLERANCE_SECONDS,
+            clock_ahead=clock_ahead,
         )
-        facts = self._facts(command, refs, job, organization)
-        outcome = decide(job, request, facts)
-        entry.outcome = outcome
-        self._apply(entry, outcome, organization)
+        organization = self._organization(reading, command, actor, refs, job)
+        entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
+        self._apply(entry, entry.outcome, organization)
 
     def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
         if brand is None:
@@ -217,9 +207,11 @@ class Settlement:
             return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         return None
 
-    def _organization(self, reading: Translated, actor: Actor, refs: Refs, job: Job | None) -> Organization | None:
+    def _organization(
+        self, reading: Translated, command: Command, actor: Actor, refs: Refs, job: Job | None
+    ) -> Organization | None:
         """The one named where the command may name one; else the job's, the one routed to, or the sender's own."""
-        number = refs.organization if isinstance(reading.command, _NAMES_ORGANIZATION) else None
+        number = refs.organization if isinstance(command, _NAMES_ORGANIZATION) else None
         if number is None and job is not None:
             number = job.organization
         if number is None:
@@ -241,24 +233,23 @@ class Settlement:
 
     def _apply(self, entry: Entry, outcome: Outcome, organization: Organization | None) -> None:
         reading = entry.reading
-        if isinstance(outcome, Parked | Refused | Quarantined) or not isinstance(reading, Translated):
+        if isinstance(outcome, Parked | Quarantined) or not isinstance(reading, Translated):
             return
-        if isinstance(outcome, Unmapped):
-            self._keep_job(entry, outcome.job)
+        if isinstance(outcome, Unmapped | Refused):
+            if outcome.job is not None:
+                self._keep_job(entry, outcome.job)
             return
-        job = outcome.job
         for saved in outcome.saved if isinstance(outcome, Applied) else ():
             self._save(reading, saved)
-        if job is None and entry.job is not None and outcome.events:
+        job = outcome.job
+        if job is None and outcome.events and entry.job is not None:
             job = self.known.jobs[entry.job]
         if job is None:
             return
         owner = self.known.organizations.get(job.organization) or organization
-        for event in outcome.events:
-            if owner is None:
-                raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
-            job = self.appending.add(job, event, owner, entry.number)
-        self._keep_job(entry, job)
+        if owner is None:
+            raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
+        self._keep_job(entry, self.appending.add(job, outcome.events, owner, entry.number))
         if isinstance(outcome, Applied) and outcome.replaced is not None:
             self.known.jobs[outcome.replaced.number] = outcome.replaced
         self._name(entry, reading, job)

@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+# What every function of `store` works in; nobody else looks inside.
+Transaction = AsyncConnection
+
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -22,6 +25,9 @@ _SQLITE_PRAGMAS = (
 # Statements here go by key. A plan made while the planner believes a table small (it is new, or was just emptied)
 # would read all of it, for every batch, until the next analysis.
 _POSTGRESQL_SETTINGS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+_WHOLE_TABLES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+_ONLY_READS = "gateway_only_reads"
 
 
 class Database:
@@ -37,11 +43,31 @@ class Database:
             connect_args = {"server_settings": _POSTGRESQL_SETTINGS}
             self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=5, connect_args=connect_args)
 
+    @property
+    def file(self) -> str | None:
+        """The file of a SQLite database."""
+        return self.engine.url.database if self.is_sqlite else None
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed on leaving, rolled back on an exception."""
         async with self.engine.begin() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads: it sees one state of everything, and holds up nobody."""
+        async with self.engine.connect() as connection:
+            if self.is_sqlite:
+                await connection.execution_options(**{_ONLY_READS: True})
+            else:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                if not self.is_sqlite:
+                    # Whole tables are read here, which the settings of ordinary connections rule out.
+                    for name in _WHOLE_TABLES:
+                        await connection.exec_driver_sql(f"SET LOCAL {name} = on")
+                yield connection
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """The present: the database's clock on PostgreSQL, this machine's on SQLite."""
@@ -70,4 +96,5 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
     # The driver would begin a deferred transaction, whose first write may then fail with "database is locked".
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        only_reads = connection.get_execution_options().get(_ONLY_READS, False)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 
 from gateway.store import codec
-from gateway.store.tables import attempt, delivery, destination, event, operation, operator_action, retired_total
+from gateway.store.tables import attempt, delivery, destination, event
+from gateway.store.tables_control import operation, operator_action, retired_total
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, or_, select
 
 from gateway.store import codec
-from gateway.store.tables import operator_action
+from gateway.store.tables_control import operator_action
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,3 +40,12 @@ async def write_action(connection: AsyncConnection, action: Action, now: datetim
             reason=action.reason,
         )
     )
+
+
+async def find_actions(connection: AsyncConnection, subject: str, number: int) -> tuple[Mapping[str, Any], ...]:
+    """What was done to one row of kind `subject`, in order. Numbers are kept as a JSON list."""
+    patterns = (f"[{number}]", f"[{number},%", f"%,{number},%", f"%,{number}]")
+    named = or_(*(operator_action.c.numbers.like(pattern) for pattern in patterns))
+    done = select(operator_action).where(operator_action.c.subject == subject, named)
+    rows = (await connection.execute(done.order_by(operator_action.c.number))).mappings()
+    return tuple({**row, "numbers": codec.decode(row["numbers"])} for row in rows)

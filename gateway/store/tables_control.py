@@ -1,0 +1,83 @@
+"""Tables of the control bus: profiles, principals, what operators did, and what is kept for later reading."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, String, Table, Text, UniqueConstraint
+
+from gateway.store.columns import Moment, Number
+from gateway.store.tables import metadata
+
+# One version of a brand profile. `state`: draft | active | retired.
+profile = Table(
+    "profile",
+    metadata,
+    Column("brand", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("state", String(10), nullable=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("imported_at", Moment, nullable=False),
+)
+
+# Who may call the HTTP edge; `keys` holds sealed secrets, two at a time for rotation.
+principal = Table(
+    "principal",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("state", String(12), nullable=False, default="active"),
+    UniqueConstraint("kind", "name"),
+)
+
+# A recovery operation with its frozen set and progress.
+# `state`: previewed | running | paused | stopped | canceled | done. `made`: deliveries that it made (owed as well).
+operation = Table(
+    "operation",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("kind", String(30), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("frozen", Text, nullable=False),
+    Column("made", Integer, nullable=False, default=0),
+    Column("progress", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+# Who did what to which rows, and why. Append-only.
+operator_action = Table(
+    "operator_action",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("verb", String(40), nullable=False),
+    Column("subject", String(40), nullable=False),
+    Column("numbers", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# An event's place in the feed of one destination, given in the recording transaction: no gaps that fill later.
+feed_position = Table(
+    "feed_position",
+    metadata,
+    Column("destination", Number, primary_key=True),
+    Column("position", Number, primary_key=True),
+    Column("delivery", Number, nullable=False),
+)
+
+# Counts of rows that retention removed, so that the sums still agree.
+retired_total = Table(
+    "retired_total",
+    metadata,
+    Column("flow", String(10), primary_key=True),
+    Column("state", String(12), primary_key=True),
+    Column("count", Number, nullable=False),
+)
