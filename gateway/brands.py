@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,41 +14,50 @@ from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.store.accounts import Account, load_accounts, save_account
+from gateway.store.deliveries import Operator
 from gateway.store.destinations import NewDestination, put_destinations
 from gateway.store.operators import Action, write_action
+from gateway.store.outbox import CHANNEL
 from gateway.store.profiles import ProfileRow, activate_profile, load_profiles
+from gateway.store.releasing import InForce, Released, release_mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
-    from gateway.store.database import Database
+    from gateway.store.database import Database, Transaction
 
 
-async def import_profile(
-    database: Database, text: str, *, file: str, author: str, reason: str
-) -> tuple[Profile | None, tuple[Problem, ...]]:
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The profiles that are in force now, what was found about all that was looked at, and what each released."""
+
+    profiles: tuple[Profile, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    released: Mapping[str, Released] = field(default_factory=dict)
+
+
+async def import_profile(database: Database, text: str, *, file: str, author: str, reason: str) -> Imported:
     """Checks `text` and, where it passes, makes it the active version of its brand, in one transaction.
 
-    A version that is there already with the same content changes nothing; with other content it is a problem.
-    Whoever runs the gateway has the new version within three seconds.
+    In the same transaction everything is released that waited for a reason which it maps. A version that is there
+    already with the same content stays as it is; with other content it is a problem. Whoever runs the gateway has the
+    new version within three seconds.
     """
     profile, problems = check_text(text, file=file)
     if profile is None or has_errors(problems):
-        return None, problems
+        return Imported(problems=problems)
     digest = hashlib.sha256(text.encode()).hexdigest()
     async with database.transaction() as connection:
         held = {(row.brand, row.version): row for row in await load_profiles(connection)}
         same = held.get((profile.brand, profile.version))
         if same is not None and same.digest != digest:
             taken = Problem(file, profile.line_of("version"), "version", "is taken by other content: give the next one")
-            return None, (*problems, taken)
+            return Imported(problems=(*problems, taken))
         newest = max((version for brand, version in held if brand == profile.brand), default=0)
         if same is None and profile.version < newest:
             older = Problem(file, profile.line_of("version"), "version", f"is older than version {newest}")
-            return None, (*problems, older)
+            return Imported(problems=(*problems, older))
         if same is None:
             row = ProfileRow(
                 brand=profile.brand,
@@ -64,30 +75,41 @@ async def import_profile(
             await write_action(connection, action, row.imported_at)
         await _make_account(connection, profile.account)
         await put_destinations(connection, _destinations(profile))
-    return profile, problems
+        in_force = InForce(profile.brand, profile.reasons, profile.version)
+        now = await database.now(connection)
+        released = await release_mapped(connection, in_force, Operator(author=author, reason=reason), now)
+        if released.deliveries:
+            await database.notify(connection, CHANNEL)
+    return Imported((profile,), problems, {profile.brand: released})
 
 
-async def import_folder(
-    database: Database, folder: Path, *, author: str, reason: str
-) -> tuple[list[Profile], list[Problem]]:
+async def import_folder(database: Database, folder: Path, *, author: str, reason: str) -> Imported:
     """Imports the newest version of every brand in `folder`; a bad one never stops the others."""
-    imported: list[Profile] = []
-    problems: list[Problem] = []
-    for brand in await asyncio.to_thread(_brand_folders, folder):
-        files = sorted(brand.glob("profile.v*.yaml"), key=lambda path: int(path.stem.rpartition("v")[2]))
-        for file in files[-1:]:
-            text = file.read_text(encoding="utf-8")
-            profile, found = await import_profile(database, text, file=str(file), author=author, reason=reason)
-            imported += [profile] if profile else []
-            problems += found
-    return imported, problems
+    texts = await asyncio.to_thread(_newest_versions, folder)
+    found = [await import_profile(database, text, file=str(file), author=author, reason=reason) for file, text in texts]
+    return Imported(
+        tuple(profile for one in found for profile in one.profiles),
+        tuple(problem for one in found for problem in one.problems),
+        {brand: released for one in found for brand, released in one.released.items()},
+    )
 
 
-def _brand_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
+def _newest_versions(folder: Path) -> list[tuple[Path, str]]:
+    """The profile with the highest number in each brand's folder; `folder` may be a single profile, too."""
+    if folder.is_file():
+        return [(folder, folder.read_text(encoding="utf-8"))]
+    newest: dict[Path, Path] = {}
+    for file in folder.glob("*/profile.v*.yaml"):
+        newest[file.parent] = max(newest.get(file.parent, file), file, key=_version_of)
+    return [(file, file.read_text(encoding="utf-8")) for _, file in sorted(newest.items())]
 
 
-async def load_library(connection: AsyncConnection) -> Profiles:
+def _version_of(file: Path) -> int:
+    digits = file.stem.rpartition("v")[2]
+    return int(digits) if digits.isdecimal() else 0
+
+
+async def load_library(connection: Transaction) -> Profiles:
     """Every version that is kept, with the ones in force: those that were checked when they were imported."""
     rows = await load_profiles(connection)
     parsed = [parse_profile(row.document, file=f"{row.brand} v{row.version}") for row in rows]
@@ -97,7 +119,7 @@ async def load_library(connection: AsyncConnection) -> Profiles:
     return Profiles.of(profiles, active=active)
 
 
-async def _make_account(connection: AsyncConnection, name: str) -> None:
+async def _make_account(connection: Transaction, name: str) -> None:
     accounts = await load_accounts(connection)
     if any(account.name == name for account in accounts):
         return

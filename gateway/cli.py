@@ -13,7 +13,10 @@ import uvloop
 
 from gateway import app as composition
 from gateway.cli_brands import brands
-from gateway.cli_output import Json, fail, read_settings, show
+from gateway.cli_deliveries import deliveries
+from gateway.cli_ledger import ledger
+from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
+from gateway.cli_records import records
 from gateway.embedded import EmbeddedBroker
 from gateway.settings import Settings, shown
 from gateway.store.migrate import upgrade
@@ -21,8 +24,9 @@ from gateway.telemetry import start_logging
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(brands, name="brands")
-
-NOT_SO, USAGE = 1, 2
+app.add_typer(records, name="records")
+app.add_typer(deliveries, name="deliveries")
+app.command()(ledger)
 
 
 @app.command()

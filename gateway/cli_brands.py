@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.brands import import_folder
-from gateway.cli_output import Author, Json, Reason, read_settings, show
+from gateway.brands import Imported, import_folder
+from gateway.cli_database import ask
+from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, read_settings, show, show_json
 from gateway.mapping.library import check_text
 from gateway.mapping.problems import Problem, has_errors
-from gateway.store.database import Database
 
 if TYPE_CHECKING:
-    from gateway.mapping.profile import Profile
+    from collections.abc import Iterable
 
 brands = typer.Typer(help="Brand profiles: check, import.", no_args_is_help=True)
 
@@ -26,6 +25,8 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
     path = path or read_settings().brands
+    if not path.exists():
+        fail(f"there is no {path}", USAGE)
     files = [path] if path.is_file() else sorted(path.glob("*/profile.v*.yaml"))
     found: list[Problem] = []
     for file in files:
@@ -35,29 +36,58 @@ def check(path: Folder = None, *, json: Json = False) -> None:
 
 @brands.command(name="import")
 def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
-    """Import the newest version of each brand of a folder; one that fails its check is left out, and said."""
-    settings = read_settings()
-    profiles, problems = asyncio.run(_import(settings.database_url, path or settings.brands, author, reason))
-    taken = ", ".join(f"{profile.brand} v{profile.version}" for profile in profiles)
-    _show_problems(problems, json=json, nothing=f"imported: {taken}")
+    """Import the newest version of each brand of a folder, or one file, and release what waited for its reasons.
+
+    A version that fails its check is left out, and said; the others come into force.
+    """
+    path = path or read_settings().brands
+    if not path.exists():
+        fail(f"there is no {path}", USAGE)
+    imported = ask(lambda database: import_folder(database, path, author=author, reason=reason))
+    if json:
+        show_json(_document(imported))
+    else:
+        _show_imported(imported)
+    if has_errors(imported.problems):
+        raise typer.Exit(NOT_SO)
 
 
-async def _import(url: str, path: Path, author: str, reason: str) -> tuple[list[Profile], list[Problem]]:
-    database = Database(url)
-    try:
-        return await import_folder(database, path, author=author, reason=reason)
-    finally:
-        await database.close()
-
-
-def _show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
+def _document(imported: Imported) -> dict[str, Any]:
     rows = [
+        {
+            "brand": profile.brand,
+            "version": profile.version,
+            "released": {
+                "records": len(imported.released[profile.brand].records),
+                "deliveries": len(imported.released[profile.brand].deliveries),
+            },
+        }
+        for profile in imported.profiles
+    ]
+    return {"imported": rows, "problems": _problem_rows(imported.problems)}
+
+
+def _show_imported(imported: Imported) -> None:
+    if imported.problems:
+        show(_problem_rows(imported.problems), as_json=False)
+    for profile in imported.profiles:
+        typer.echo(f"in force: {profile.brand} v{profile.version}")
+        released = imported.released[profile.brand]
+        if released.records or released.deliveries:
+            typer.echo(f"  released: {len(released.records)} records, {len(released.deliveries)} deliveries")
+
+
+def _problem_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [
         {"file": one.file, "line": one.line, "member": one.member, "level": one.level, "problem": one.what}
         for one in problems
     ]
+
+
+def _show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
     if problems or json:
-        show(rows, as_json=json)
+        show(_problem_rows(problems), as_json=json)
     else:
         typer.echo(nothing)
     if has_errors(tuple(problems)):
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_SO)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from gateway.core.document import stamp
+from gateway.core.ids import Kind, canonical_id, find_number
 from gateway.settings import Settings, load_settings
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 Author = Annotated[str, typer.Option(envvar="USER", help="who does it, for the audit row")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="at most so many")]
 Reason = Annotated[str, typer.Option(help="why, for the audit row")]
 
-USAGE = 2
+NOT_SO, USAGE = 1, 2
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -37,12 +43,62 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    table = Table(*rows[0].keys()) if rows else Table("nothing")
+    if not rows:
+        typer.echo("nothing")
+        return
+    table = Table(*rows[0].keys())
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     Console().print(table)
 
 
 def show_json(value: object) -> None:
     """One JSON document on standard output."""
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def numbers_of(kind: Kind, texts: Iterable[str]) -> list[int]:
+    """The numbers that operators named, as `rec-12` or as `12`; the end of the program where one is neither."""
+    numbers = []
+    for text in texts:
+        number = find_number(kind, text if "-" in text else f"{kind.value}-{text}")
+        if number is None:
+            fail(f"{text} is not one: write {kind.value}-12, or 12", USAGE)
+        numbers.append(number)
+    return sorted(set(numbers))
+
+
+def insist_on_reason(reason: str) -> str:
+    """What somebody does to what others sent or are owed is kept with why."""
+    if not reason.strip():
+        fail("say why, with --reason: it is kept in the audit row", USAGE)
+    return reason.strip()
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its moments as text (RFC 3339, in UTC)."""
+    return {name: stamp(value.astimezone(UTC)) if isinstance(value, datetime) else value for name, value in row.items()}
+
+
+def show_one(members: Mapping[str, Any], sections: Mapping[str, Sequence[Mapping[str, Any]]], *, as_json: bool) -> None:
+    """One thing, member by member, with the rows that belong to it."""
+    if as_json:
+        show_json({**members, **sections})
+        return
+    console = Console()
+    width = max(map(len, members))
+    for name, value in members.items():
+        if value is not None:
+            console.print(f"{name:<{width}}  {value}", markup=False, highlight=False)
+    for title, rows in sections.items():
+        if rows:
+            console.print(f"\n{title}", style="bold")
+            show([dict(row) for row in rows], as_json=False)
+
+
+def show_verdicts(kind: Kind, verdicts: Mapping[int, str], *, as_json: bool) -> None:
+    """What came of a verb on each; exit 1 where it was not done on all."""
+    rows = [{"id": canonical_id(kind, number), "verdict": str(verdict)} for number, verdict in sorted(verdicts.items())]
+    show(rows, as_json=as_json)
+    if any(row["verdict"] != "done" for row in rows):
+        raise typer.Exit(NOT_SO)

@@ -15,7 +15,7 @@ from gateway.store.database import Database
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 # Any constant will do, as long as nothing else in the database takes an advisory lock by it.
 _LOCK = 7_310_001
@@ -42,6 +42,6 @@ async def _upgrade(database_url: str) -> None:
 
 def _run_migrations(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

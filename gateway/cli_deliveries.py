@@ -1,0 +1,141 @@
+"""`gateway deliveries …`: what is owed to whom, what became of it, and what an operator may do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli_database import ask, look
+from gateway.cli_output import (
+    NOT_SO,
+    Author,
+    Json,
+    Limit,
+    Reason,
+    fail,
+    insist_on_reason,
+    numbers_of,
+    plain,
+    show,
+    show_one,
+    show_verdicts,
+)
+from gateway.core.ids import Kind, canonical_id
+from gateway.store.deliveries import Operator, Verdict, reopen, skip
+from gateway.store.delivery_queries import DeliveryView, find_delivery, list_deliveries
+from gateway.store.outbox import CHANNEL
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store.database import Database
+
+    Verb = Callable[[AsyncConnection, Collection[int], Operator, datetime], Awaitable[dict[int, Verdict]]]
+
+deliveries = typer.Typer(help="Deliveries: list, show, reopen, skip.", no_args_is_help=True)
+
+Numbers = Annotated[list[str], typer.Argument(help="dlv-12 or 12, as many as you like")]
+
+_LISTED = (
+    "id",
+    "state",
+    "reason",
+    "destination",
+    "event_type",
+    "job",
+    "jobversion",
+    "attempts",
+    "waits_text",
+    "due_at",
+)
+
+
+@deliveries.command("list")
+def list_(
+    *,
+    state: Annotated[list[str] | None, typer.Option(help="only in this state; repeatable")] = None,
+    destination: Annotated[str | None, typer.Option(help="only to the destination of this name")] = None,
+    brand: Annotated[str | None, typer.Option(help="only about this brand's jobs")] = None,
+    job: Annotated[str | None, typer.Option(help="only about this job")] = None,
+    after: Annotated[str | None, typer.Option(help="only those after this one")] = None,
+    limit: Limit = 100,
+    json: Json = False,
+) -> None:
+    """List deliveries, the oldest first."""
+    of_job = numbers_of(Kind.JOB, [job])[0] if job else None
+    first = numbers_of(Kind.DELIVERY, [after])[0] if after else 0
+    found = look(
+        lambda connection: list_deliveries(
+            connection,
+            states=state or (),
+            destination_name=destination,
+            brand=brand,
+            job=of_job,
+            after=first,
+            limit=limit,
+        )
+    )
+    rows = [_members(one) for one in found]
+    show(rows if json else [{name: row[name] for name in _LISTED} for row in rows], as_json=json)
+
+
+@deliveries.command("show")
+def show_(number: Annotated[str, typer.Argument(help="dlv-12, or 12")], *, json: Json = False) -> None:
+    """Show one delivery with its attempts and what operators did to it. A first try that succeeded is no attempt."""
+    (wanted,) = numbers_of(Kind.DELIVERY, [number])
+    history = look(lambda connection: find_delivery(connection, wanted))
+    if history is None:
+        fail(f"there is no {canonical_id(Kind.DELIVERY, wanted)}", NOT_SO)
+    sections = {
+        "attempts": [_without(plain(one), "delivery") for one in history.attempts],
+        "actions": [plain({name: one[name] for name in ("at", "author", "verb", "reason")}) for one in history.actions],
+    }
+    show_one(_members(history.delivery), sections, as_json=json)
+
+
+@deliveries.command("reopen")
+def reopen_(numbers: Numbers, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
+    """Return dead deliveries to their places, to be tried again."""
+    _do(reopen, numbers, author, reason, json=json)
+
+
+@deliveries.command("skip")
+def skip_(numbers: Numbers, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
+    """Give deliveries up that are pending, held or dead; what is behind them goes on."""
+    _do(skip, numbers, author, reason, json=json)
+
+
+def _do(verb: Verb, numbers: list[str], author: str, reason: str, *, json: bool) -> None:
+    wanted = numbers_of(Kind.DELIVERY, numbers)
+    operator = Operator(author=author, reason=insist_on_reason(reason))
+    show_verdicts(Kind.DELIVERY, ask(lambda database: _done(database, verb, wanted, operator)), as_json=json)
+
+
+async def _done(database: Database, verb: Verb, numbers: list[int], operator: Operator) -> dict[int, Verdict]:
+    async with database.transaction() as connection:
+        verdicts = await verb(connection, numbers, operator, await database.now(connection))
+        if Verdict.DONE in verdicts.values():
+            await database.notify(connection, CHANNEL)
+    return verdicts
+
+
+def _members(view: DeliveryView) -> dict[str, Any]:
+    members = plain(asdict(view))
+    job = members["job"]
+    by = members.pop("superseded_by")
+    return {
+        "id": canonical_id(Kind.DELIVERY, members.pop("number")),
+        **members,
+        "event": canonical_id(Kind.EVENT, members["event"]),
+        "job": canonical_id(Kind.JOB, job) if job is not None else None,
+        "superseded_by": canonical_id(Kind.DELIVERY, by) if by is not None else None,
+    }
+
+
+def _without(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {member: value for member, value in row.items() if member != name}

@@ -1,0 +1,156 @@
+"""Sends kept records back to be decided again: those that an operator names, and all that waited for a mapping.
+
+Nothing is decided here: the clock's role does that, by the function that decides everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from gateway.core.reasons import Reason, ReasonKind
+from gateway.store.deliveries import Operator, release_held
+from gateway.store.dialect import any_of, for_update
+from gateway.store.operators import Action, write_action
+from gateway.store.tables import delivery, event, inbound_record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.core.reasons import ReasonLists
+
+# Applied and ignored records are settled for good.
+MAY_BE_REQUEUED = ("quarantined", "refused", "parked", "unmapped")
+# Completing a whole job takes a cancel reason too: in CloudEvents, and in Connect, where the type names the entity.
+_COMPLETES_A_JOB = frozenset({"job.complete", "job"})
+
+
+class Verdict(StrEnum):
+    """What came of sending one record back. Values are stable."""
+
+    DONE = "done"
+    UNKNOWN = "unknown_record"
+    WRONG_STATE = "wrong_state"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the profile in force of a brand knows."""
+
+    brand: str
+    reasons: ReasonLists
+    profile_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The records to be decided again, and the deliveries that may go."""
+
+    records: tuple[int, ...] = ()
+    deliveries: tuple[int, ...] = ()
+
+
+async def requeue(
+    connection: AsyncConnection, numbers: Collection[int], operator: Operator, now: datetime
+) -> dict[int, Verdict]:
+    """Sends back what may be decided again, in the caller's transaction, with an audit row."""
+    record = inbound_record.c
+    query = select(record.number, record.state).where(any_of(connection, record.number, sorted(set(numbers))))
+    rows = (await connection.execute(for_update(connection, query.order_by(record.number)))).all()
+    states = {row.number: row.state for row in rows}
+    verdicts = {number: _verdict(states.get(number)) for number in numbers}
+    done = sorted(number for number, verdict in verdicts.items() if verdict is Verdict.DONE)
+    await _send_back(connection, done, Action(operator.author, "requeue", "record", tuple(done), operator.reason), now)
+    return verdicts
+
+
+def _verdict(state: str | None) -> Verdict:
+    if state is None:
+        return Verdict.UNKNOWN
+    return Verdict.DONE if state in MAY_BE_REQUEUED else Verdict.WRONG_STATE
+
+
+async def release_mapped(connection: AsyncConnection, profile: InForce, operator: Operator, now: datetime) -> Released:
+    """Releases all that waited for a text that `profile` knows, in the caller's transaction, with audit rows.
+
+    A record that holds its job keeps its text until it is decided: what is parked behind it is found by that, and
+    follows it in the order received.
+    """
+    record = inbound_record.c
+    query = select(record.number, record.type, record.waits_text)
+    query = query.where(record.state == "unmapped", record.brand == profile.brand).order_by(record.number)
+    rows = (await connection.execute(for_update(connection, query))).all()
+    records = [number for number, kind, text in rows if _completes(profile.reasons, kind, text)]
+    why = f"{profile.brand} v{profile.profile_version}: {operator.reason}"
+    await _send_back(connection, records, Action(operator.author, "release", "record", tuple(records), why), now)
+    deliveries: list[int] = []
+    for text in await _held_texts(connection, profile.brand):
+        for kind in ReasonKind:
+            deliveries += await _release_held(connection, profile, kind, text, operator, now)
+    return Released(tuple(records), tuple(deliveries))
+
+
+async def release_resolved(
+    connection: AsyncConnection, in_force: Mapping[str, InForce], operator: Operator, now: datetime
+) -> Released:
+    """The same for every brand: a net below the import, for what was decided just then by the version before."""
+    waiting = {brand for brand in await _waiting_brands(connection) if brand in in_force}
+    released = [await release_mapped(connection, in_force[brand], operator, now) for brand in sorted(waiting)]
+    return Released(
+        tuple(number for one in released for number in one.records),
+        tuple(number for one in released for number in one.deliveries),
+    )
+
+
+def _completes(reasons: ReasonLists, kind: str | None, text: str | None) -> bool:
+    if text is None:
+        return False
+    if reasons.find(ReasonKind.COMPLETE, text) is not None:
+        return True
+    return kind in _COMPLETES_A_JOB and reasons.find(ReasonKind.CANCEL, text) is not None
+
+
+async def _send_back(connection: AsyncConnection, numbers: Collection[int], action: Action, now: datetime) -> None:
+    if not numbers:
+        return
+    mine = any_of(connection, inbound_record.c.number, numbers)
+    await connection.execute(update(inbound_record).where(mine).values(state="requeued"))
+    await write_action(connection, action, now)
+
+
+async def _release_held(
+    connection: AsyncConnection, profile: InForce, kind: ReasonKind, text: str, operator: Operator, now: datetime
+) -> list[int]:
+    known = profile.reasons.given(kind, text)
+    if known.code is None:
+        return []
+    return await release_held(
+        connection,
+        brand=profile.brand,
+        kind=kind,
+        text=text,
+        reason=Reason(known.code, known.label or known.code, known.outcome),
+        profile_version=profile.profile_version,
+        operator=operator,
+        now=now,
+    )
+
+
+async def _held_texts(connection: AsyncConnection, brand: str) -> list[str]:
+    query = select(delivery.c.waits_text).join(event, event.c.number == delivery.c.event).distinct()
+    query = query.where(delivery.c.state == "held", event.c.brand == brand, delivery.c.waits_text.is_not(None))
+    return sorted(row.waits_text for row in await connection.execute(query))
+
+
+async def _waiting_brands(connection: AsyncConnection) -> set[str]:
+    record = inbound_record.c
+    unmapped = select(record.brand).where(record.state == "unmapped").distinct()
+    held = select(event.c.brand).join(delivery, event.c.number == delivery.c.event)
+    held = held.where(delivery.c.state == "held").distinct()
+    return {row.brand for query in (unmapped, held) for row in (await connection.execute(query)).all() if row.brand}
