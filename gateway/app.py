@@ -27,6 +27,7 @@ from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import inbox, wakeups
 from gateway.store.database import Database
 from gateway.store.numbers import Numbers
+from gateway.store.readiness import insist_on_schema
 from gateway.wide_events import log_attempt, log_records
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.core.document import StoredEvent
     from gateway.inbound.entry import Entry
     from gateway.settings import Settings
+    from gateway.store.claims import Claim
     from gateway.store.destinations import Destination
 
 log = structlog.get_logger(__name__)
@@ -131,9 +133,19 @@ class Gateway:
     ) -> Document | Unrenderable:
         """`event` for `destination`, by the profile version that it was decided under."""
         profile = None
-        if destination.audience is Audience.ENTERPRISE and event.brand is not None:
+        if destination.audience is Audience.ENTERPRISE and event.profile_version is not None:
             profile = self.keeper.profiles.find_version(event.brand, event.profile_version)
+            if profile is None:
+                # Never in another form than the brand's.
+                raise LookupError(f"{event.brand} v{event.profile_version} cannot be read")
         return render(profile, event, audience=destination.audience, previous=previous, note_text=note_text)
+
+    async def know_profiles(self, claim: Claim) -> None:
+        """Returns when every version that the claim's events name is known: another process may have been first."""
+        events = (one.event for lane in claim.lanes for one in lane.deliveries)
+        named = {(one.brand, one.profile_version) for one in events if one.brand and one.profile_version is not None}
+        if not named <= self.keeper.profiles.versions.keys():
+            await self.keeper.refresh()
 
     async def run(self, roles: Collection[str]) -> None:
         """Runs the roles until `stop` is set, or one of them fails; then ends them: what was begun is finished."""
@@ -202,6 +214,7 @@ class Gateway:
             terms=Terms(lease=lease),
             wake=self.wake,
             attempted=log_attempt,
+            ready=self.know_profiles,
         )
         running = asyncio.create_task(relay.run())
         stopping = asyncio.create_task(self.stop.wait())
@@ -217,6 +230,7 @@ class Gateway:
 async def serve(settings: Settings, roles: Collection[str]) -> None:
     """Runs a gateway until SIGTERM or SIGINT."""
     gateway = Gateway(settings)
+    await insist_on_schema(gateway.database)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.stop.set)

@@ -40,6 +40,7 @@ class Clock:
             self.requeued: 0.25,
             self.expired: 1.0,
             self.resolved: 5.0,
+            self.mapped: 2.0,
             self.overdue: 60.0,
             self.folded: 60.0,
         }
@@ -59,6 +60,10 @@ class Clock:
         """Releases parked records whose reference is known: a net below the wake-up of whoever created it."""
         async with self._database.transaction() as connection:
             return await inbox.requeue_resolved(connection, AT_ONCE)
+
+    async def mapped(self) -> int:
+        """Releases what waits for a mapping that is there: a net below the import of it, while old and new overlap."""
+        return await self._receiver.release_resolved()
 
     async def overdue(self) -> int:
         """Quarantines records that waited for a reference for too long."""

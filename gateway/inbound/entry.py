@@ -83,7 +83,7 @@ class Entry:
 
 def read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
     """Reads `raw` by the protocol of its door. Never raises for what it holds."""
-    brand = doors.door(raw.door).brand
+    brand = None if raw.door == INTERNAL_DOOR else doors.door(raw.door).brand
     envelope = read(raw) if brand is None else _read_own(raw, brand, directory)
     if isinstance(envelope, Quarantined):
         digest = hashlib.sha256(raw.value or b"").hexdigest()

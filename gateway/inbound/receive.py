@@ -19,12 +19,14 @@ from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
 from gateway.store import aggregates, inbox, outbox, schedule
+from gateway.store.deliveries import Operator
 from gateway.store.failures import Contended, RefusedByDatabase, classified
 from gateway.store.inbox import NO_PARTITION, Intake, Place
 from gateway.store.numbers import NumbersExhausted
+from gateway.store.releasing import InForce, release_resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from gateway.inbound.directory import Directory
@@ -38,6 +40,7 @@ _T = TypeVar("_T")
 CONTENTION_TRIES = 8
 WATCHED_RECORDS = 500
 BUG_SHARE = 5
+_NET = Operator(author="gateway", reason="known to the profile in force")
 
 
 class TooManyBugs(RuntimeError):
@@ -88,6 +91,12 @@ class Receiver:
     async def expire(self, margin: timedelta, limit: int = 500) -> int:
         """Expires offers that nobody answered in time; returns how many were looked at."""
         return await self._until_uncontended(lambda: self._expire(margin, limit))
+
+    async def release_resolved(self) -> int:
+        """Releases what waits for a reason that its brand's profile knows by now; returns how much there was."""
+        active = self._directory().active.values()
+        in_force = {one.brand: InForce(one.brand, one.reasons, one.version) for one in active}
+        return await self._until_uncontended(lambda: self._release_resolved(in_force))
 
     async def _until_uncontended(self, run: Callable[[], Awaitable[_T]]) -> _T:
         """Runs a transaction again, a bounded number of times, while somebody else was there first."""
@@ -191,6 +200,15 @@ class Receiver:
                 settled = await self._settle(connection, entries, directory, now) if entries else []
         self._committed(settled)
         return len(jobs)
+
+    async def _release_resolved(self, in_force: Mapping[str, InForce]) -> int:
+        with classified():
+            async with self._database.transaction() as connection:
+                now = await self._database.now(connection)
+                released = await release_resolved(connection, in_force, _NET, now)
+                if released.deliveries:
+                    await self._database.notify(connection, outbox.CHANNEL)
+        return len(released.records) + len(released.deliveries)
 
     def _take_one(self, kind: str) -> int:
         return self._numbers.take(kind, 1)[0]

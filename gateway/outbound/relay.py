@@ -31,7 +31,7 @@ from gateway.store.notes import load_notes
 from gateway.store.recording import LaneResult, Recorded, Tried, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from gateway.core.document import StoredEvent
     from gateway.core.notes import Note
@@ -81,7 +81,7 @@ class Work:
 class Relay:
     """Delivers to all destinations of one publisher's kind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is another part of the program
         self,
         database: Database,
         publisher: Publisher,
@@ -92,9 +92,10 @@ class Relay:
         wake: asyncio.Event | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         attempted: Callable[[Destination, Tried], None] | None = None,
+        ready: Callable[[Claim], Awaitable[None]] | None = None,
     ) -> None:
         """Whoever knows that something is due sets `wake`. `attempted` is called once for each try, after it was
-        recorded: for logs and metrics.
+        recorded: for logs and metrics. `ready` returns when all that a claim needs to be rendered is known.
         """
         self.terms = terms or Terms()
         if publisher.timeout * 2 > self.terms.lease.total_seconds():
@@ -107,6 +108,7 @@ class Relay:
         self._jitter = jitter
         self._attempted = attempted or (lambda _destination, _tried: None)
         self._monotonic = monotonic
+        self._ready = ready
         self._stopped = asyncio.Event()
         self._in_flight: set[asyncio.Task[bool]] = set()
 
@@ -180,6 +182,8 @@ class Relay:
 
     async def deliver(self, work: Work) -> bool:
         """Sends what `work` covers and records it. False where the transport turned out to be away."""
+        if self._ready is not None:
+            await self._ready(work.claim)
         reachable = True
         # All heads first, then all seconds, ...: a lane takes part as long as it has not failed.
         lanes = [lane for lane in work.claim.lanes if lane.deliveries]

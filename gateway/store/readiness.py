@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, make_url, select, table, text
+from sqlalchemy import inspect, select, table, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.store.migrate import MIGRATIONS
@@ -74,9 +74,3 @@ def explained() -> Iterator[None]:
         raise NotReady(f"the database: {error}") from error
     except OSError as error:
         raise NotReady(f"the database cannot be reached: {error}") from error
-
-
-def find_sqlite_file(database_url: str) -> str | None:
-    """The file of an SQLite database; None for others, and for one in memory."""
-    url = make_url(database_url)
-    return url.database if url.get_backend_name() == "sqlite" and url.database != ":memory:" else None
