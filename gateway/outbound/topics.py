@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, TopicAlreadyExistsError, for_code
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +31,7 @@ async def ensure_topics(cluster: Cluster, names: Iterable[str], *, within: float
     """Makes the topics that are not there yet; those there are left as they are.
 
     Returns the broker's refusals by name. Raises KafkaError, OSError or TimeoutError where the broker cannot be reached
-    `within` seconds.
+    within `within` seconds.
     """
     topics = [
         NewTopic(name, cluster.partitions, cluster.replication, topic_configs=TOPIC_CONFIG)
@@ -38,15 +39,29 @@ async def ensure_topics(cluster: Cluster, names: Iterable[str], *, within: float
     ]
     if not topics:
         return {}
-    milliseconds = int(within * 1000)
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=cluster.servers, request_timeout_ms=milliseconds, **dict(cluster.security)
+        bootstrap_servers=cluster.servers, request_timeout_ms=int(within * 1000), **dict(cluster.security)
+    )
+    # A cluster that has just started names no controller for a moment.
+    patience = AsyncRetrying(
+        retry=retry_if_exception_type(NodeNotReadyError),
+        stop=stop_after_delay(within / 2),
+        wait=wait_fixed(0.1),
+        reraise=True,
     )
     try:
         async with asyncio.timeout(within):
             await admin.start()
-            response = await admin.create_topics(topics, timeout_ms=milliseconds)
+            answers: dict[str, type[KafkaError]] = await patience(_create, admin, topics)
     finally:
         await admin.close()
-    answers = {answer[0]: for_code(answer[1]) for answer in response.topic_errors}
     return {name: error for name, error in answers.items() if error not in {NoError, TopicAlreadyExistsError}}
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> dict[str, type[KafkaError]]:
+    try:
+        response = await admin.create_topics(topics)
+    except AttributeError as error:
+        # How aiokafka 0.14 says that it knows no controller.
+        raise NodeNotReadyError from error
+    return {answer[0]: for_code(answer[1]) for answer in response.topic_errors}

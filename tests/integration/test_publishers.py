@@ -1,0 +1,175 @@
+"""Every publisher against the one conformance suite, and what is Kafka's own."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from gateway.children import free_port
+from gateway.outbound.kafka import KafkaPublisher
+from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
+from gateway.outbound.topics import Cluster, ensure_topics
+from tests.eventually import eventually
+from tests.integration.publisher_conformance import PublisherConformance, destination_of, outgoing
+from tests.outbound import RecordingPublisher
+
+LARGEST = 8 * 1024 * 1024
+
+
+class Recorded:
+    def __init__(self, publisher):
+        self.publisher = publisher
+
+    async def of(self, destination, _count):
+        return [one.document.body for one in self.publisher.arrived if one.destination == destination]
+
+
+class TestRecordingPublisher(PublisherConformance):
+    """The double that other tests use keeps the same promises."""
+
+    @pytest.fixture
+    def publisher(self):
+        return RecordingPublisher(
+            lambda one: Rejected(Fault.TOO_LARGE) if len(one.document.body) > LARGEST else None,
+            lambda one: None if "topic" in one.destination.settings else Rejected(Fault.MISCONFIGURED),
+        )
+
+    @pytest.fixture
+    def reader(self, publisher):
+        return Recorded(publisher)
+
+
+class Topics:
+    """Reads topics from their beginning."""
+
+    def __init__(self, servers, prefix):
+        self.servers = servers
+        self.prefix = prefix
+
+    async def records(self, destination, count):
+        consumer = AIOKafkaConsumer(
+            f"{self.prefix}{destination.settings['topic']}",
+            bootstrap_servers=self.servers,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            async with asyncio.timeout(20):
+                return [await consumer.getone() for _ in range(count)]
+        finally:
+            await consumer.stop()
+
+    async def of(self, destination, count):
+        return [record.value for record in await self.records(destination, count)]
+
+
+@pytest.fixture
+async def kafka_publisher(kafka, topic_prefix):
+    publisher = KafkaPublisher(Cluster(servers=kafka.servers, partitions=3), topic_prefix=topic_prefix, timeout=10.0)
+    yield publisher
+    await publisher.close()
+
+
+@pytest.fixture
+def topics(kafka, topic_prefix):
+    return Topics(kafka.servers, topic_prefix)
+
+
+class TestKafkaPublisher(PublisherConformance):
+    """The real one, on a real broker."""
+
+    @pytest.fixture
+    def publisher(self, kafka_publisher):
+        return kafka_publisher
+
+    @pytest.fixture
+    def reader(self, topics):
+        return topics
+
+
+async def test_records_carry_the_key_and_headers_of_their_document(kafka_publisher, topics):
+    feed = destination_of("kafka", "feed.acme.v1")
+    await kafka_publisher.publish([outgoing(feed, 7, b"{}")])
+    [record] = await topics.records(feed, 1)
+    assert (record.key, record.value, record.headers) == (b"job-7", b"{}", (("content-type", b"text/plain"),))
+
+
+async def test_all_records_of_a_key_are_in_one_partition(kafka_publisher, topics):
+    feed = destination_of("kafka", "feed.acme.v1")
+    for _ in range(3):
+        await kafka_publisher.publish([outgoing(feed, lane) for lane in range(1, 21)])
+    records = await topics.records(feed, 60)
+    assert len({(record.key, record.partition) for record in records}) == 20
+    assert len({record.partition for record in records}) == 3
+
+
+async def test_topics_are_made_with_their_settings(kafka, kafka_publisher, topic_prefix):
+    await kafka_publisher.publish([outgoing(destination_of("kafka", "feed.acme.v1"), 1)])
+    name = f"{topic_prefix}feed.acme.v1"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.servers)
+    await admin.start()
+    try:
+        [described] = await admin.describe_topics([name])
+        wanted = ConfigResource(ConfigResourceType.TOPIC, name)
+        [response] = await admin.describe_configs([wanted])
+    finally:
+        await admin.close()
+    assert len(described["partitions"]) == 3
+    configs = {entry[0]: entry[1] for resource in response.resources for entry in resource[4]}
+    assert configs["message.timestamp.type"] == "LogAppendTime"
+    assert configs["max.message.bytes"] == str(LARGEST)
+
+
+async def test_a_topic_that_is_there_already_is_left_as_it_is(kafka, topic_prefix):
+    name = f"{topic_prefix}mine"
+    assert await ensure_topics(Cluster(servers=kafka.servers, partitions=2), [name], within=10) == {}
+    assert await ensure_topics(Cluster(servers=kafka.servers, partitions=5), [name], within=10) == {}
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.servers)
+    await consumer.start()
+    try:
+        consumer.subscribe([name])
+        await eventually(lambda: consumer.partitions_for_topic(name) == {0, 1})
+    finally:
+        await consumer.stop()
+
+
+async def test_a_topic_name_that_kafka_refuses_is_rejected_and_harms_no_neighbour(kafka_publisher):
+    bad, good = destination_of("kafka", "no spaces allowed"), destination_of("kafka", "feed.acme.v1", number=2)
+    refused, delivered = await kafka_publisher.publish([outgoing(bad, 1), outgoing(good, 2)])
+    assert refused == Rejected(Fault.MISCONFIGURED, "InvalidTopicError")
+    assert delivered == Delivered()
+
+
+async def test_without_a_broker_everything_is_transport_away_within_the_time_out():
+    publisher = KafkaPublisher(Cluster(servers=f"127.0.0.1:{free_port()}"), topic_prefix="t.", timeout=2.0)
+    begun = time.monotonic()
+    feed = destination_of("kafka", "feed.acme.v1")
+    assert await publisher.publish([outgoing(feed, 1), outgoing(feed, 2)]) == [Retryable(Fault.TRANSPORT_AWAY)] * 2
+    assert time.monotonic() - begun < 2.0
+    await publisher.close()
+
+
+@pytest.mark.needs_apache_kafka
+async def test_a_broker_that_hangs_costs_one_time_out_and_a_new_producer(breakable_kafka, topic_prefix):
+    """Nothing is counted against the deliveries; the replaced producer's late records are duplicates."""
+    topics = Topics(breakable_kafka.servers, topic_prefix)
+    publisher = KafkaPublisher(Cluster(servers=breakable_kafka.servers), topic_prefix=topic_prefix, timeout=3.0)
+    feed = destination_of("kafka", "feed.acme.v1")
+    assert await publisher.publish([outgoing(feed, 1, b"before")]) == [Delivered()]
+    os.kill(breakable_kafka._child.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert await publisher.publish([outgoing(feed, 1, b"hangs")]) == [Retryable(Fault.TRANSPORT_AWAY)]
+        assert time.monotonic() - begun < 3.0
+    finally:
+        os.kill(breakable_kafka._child.pid, signal.SIGCONT)
+    assert await publisher.publish([outgoing(feed, 1, b"after")]) == [Delivered()]
+    bodies = await topics.of(feed, 2)
+    assert bodies[0] == b"before"
+    await publisher.close()
