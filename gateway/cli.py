@@ -17,9 +17,10 @@ from gateway.cli_deliveries import deliveries
 from gateway.cli_ledger import ledger
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
 from gateway.cli_records import records
-from gateway.embedded import EmbeddedBroker
+from gateway.embedded import EmbeddedBroker, EmbeddedBrokerMissingError
 from gateway.settings import Settings, shown
 from gateway.store.migrate import upgrade
+from gateway.store.readiness import NotReady, explained
 from gateway.telemetry import start_logging
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -47,7 +48,7 @@ def run(
             _run_embedded(settings, roles)
         else:
             uvloop.run(composition.serve(settings, roles))
-    except composition.CannotRun as error:
+    except (composition.CannotRun, NotReady, EmbeddedBrokerMissingError) as error:
         fail(str(error), NOT_SO)
 
 
@@ -63,13 +64,15 @@ def _run_embedded(settings: Settings, roles: set[str]) -> None:
 def migrate() -> None:
     """Bring the database to this version's tables, and make the topics that are missing."""
     settings = read_settings()
-    upgrade(settings.database_url)
-    typer.echo("database: up to date")
-    if settings.kafka_servers in {None, "off", "embedded"}:
-        return
     try:
+        with explained():
+            upgrade(settings.database_url)
+        typer.echo("database: up to date")
+        if settings.kafka_servers in {None, "off", "embedded"}:
+            typer.echo(f"topics: none made, GATEWAY_KAFKA_SERVERS is {settings.kafka_servers or 'not set'}")
+            return
         topics = asyncio.run(composition.prepare(settings))
-    except composition.CannotRun as error:
+    except (composition.CannotRun, NotReady) as error:
         fail(str(error), NOT_SO)
     typer.echo(f"topics: {len(topics)} there")
 

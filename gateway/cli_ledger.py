@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gateway.cli_database import look
-from gateway.cli_output import NOT_SO, Json, show_json
+from gateway.cli_output import NOT_SO, Json, make_console, show_json
 from gateway.store.ledger import Ledger, count_by_brand, count_by_door, read_ledger
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _print(found: Ledger, parts: dict[str, Any]) -> None:
         table.add_section()
         for name, part in flows.items():
             _add_part(table, name or "–", part)
-    console = Console()
+    console = make_console()
     console.print(table)
     for gap in found.gaps:
         console.print(f"{gap.topic}[{gap.partition}]: {gap.missing} not taken in after offset {gap.after}", style="red")

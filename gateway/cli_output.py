@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
@@ -22,6 +23,7 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="at most so many")]
 Reason = Annotated[str, typer.Option(help="why, for the audit row")]
 
 NOT_SO, USAGE = 1, 2
+_WIDEST = 2_000
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -49,7 +51,12 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     table = Table(*rows[0].keys())
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
-    Console().print(table)
+    make_console().print(table)
+
+
+def make_console() -> Console:
+    """As wide as the terminal; where there is none, as wide as what is printed, for whoever searches in it."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDEST)
 
 
 def show_json(value: object) -> None:
@@ -85,7 +92,7 @@ def show_one(members: Mapping[str, Any], sections: Mapping[str, Sequence[Mapping
     if as_json:
         show_json({**members, **sections})
         return
-    console = Console()
+    console = make_console()
     width = max(map(len, members))
     for name, value in members.items():
         if value is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+T = TypeVar("T")
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -20,9 +22,9 @@ class Settings(BaseSettings):
     database_url: str = Field("sqlite+aiosqlite:///var/gateway.db", description="where everything is kept")
     kafka_servers: str | None = Field(None, description="`host:port,…`, `embedded` or `off`")
     kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
-    kafka_sasl_mechanism: SaslMechanism | None = None
-    kafka_username: str | None = None
-    kafka_password: SecretStr | None = None
+    kafka_sasl_mechanism: SaslMechanism | None = Field(None, validate_default=True)
+    kafka_username: str | None = Field(None, validate_default=True)
+    kafka_password: SecretStr | None = Field(None, validate_default=True)
     kafka_ca_file: Path | None = None
     kafka_partitions: int = Field(6, ge=1, le=1000, description="partitions of a topic that is created")
     kafka_replication: int = Field(1, ge=1, le=10, description="copies of a topic that is created")
@@ -41,16 +43,19 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        problems = []
-        if not self.database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
-            problems.append("GATEWAY_DATABASE_URL must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
-        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_sasl_mechanism and self.kafka_username):
-            problems.append("GATEWAY_KAFKA_SASL_MECHANISM and GATEWAY_KAFKA_USERNAME are needed with SASL")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    @field_validator("database_url")
+    @classmethod
+    def _is_one_of_ours(cls, url: str) -> str:
+        if not url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ValueError("must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return url
+
+    @field_validator("kafka_sasl_mechanism", "kafka_username", "kafka_password")
+    @classmethod
+    def _is_there_with_sasl(cls, value: T, so_far: ValidationInfo) -> T:
+        if value is None and str(so_far.data.get("kafka_security_protocol")).startswith("SASL"):
+            raise ValueError("is needed with SASL")
+        return value
 
     @property
     def on_sqlite(self) -> bool:
@@ -68,19 +73,22 @@ def load_settings(**overrides: object) -> Settings | list[str]:
 def _problem(found: dict[str, object]) -> str:
     place = found["loc"]
     name = f"GATEWAY_{'_'.join(str(step) for step in place).upper()}: " if isinstance(place, tuple) and place else ""
-    return f"{name}{found['msg']}"
+    return f"{name}{str(found['msg']).removeprefix('Value error, ')}"
 
 
 def shown(settings: Settings) -> list[tuple[str, str, str]]:
     """(variable, effective value with secrets masked, where it came from) of every setting."""
     given = settings.model_fields_set
+    environment = {name.upper() for name in os.environ}
     rows = []
     for name in Settings.model_fields:
         value = getattr(settings, name)
         text = "********" if isinstance(value, SecretStr) else "" if value is None else str(value)
         if name == "database_url":
             text = _without_password(text)
-        rows.append((f"GATEWAY_{name.upper()}", text, "set" if name in given else "default"))
+        variable = f"GATEWAY_{name.upper()}"
+        origin = "environment" if variable in environment else ".env"
+        rows.append((variable, text, origin if name in given else "default"))
     return rows
 
 

@@ -24,13 +24,16 @@ _LOCK = 7_310_001
 def upgrade(database_url: str) -> None:
     """Migrates to the newest version, in one transaction of its own; does nothing where that is reached already.
 
-    Several at once wait for one another. Blocks; call it where no event loop runs (or in a thread).
+    The folder of an SQLite database is made where it is missing. Several at once wait for one another. Blocks; call it
+    where no event loop runs (or in a thread).
     """
     asyncio.run(_upgrade(database_url))
 
 
 async def _upgrade(database_url: str) -> None:
     database = Database(database_url)
+    if database.file is not None:
+        await asyncio.to_thread(Path(database.file).parent.mkdir, parents=True, exist_ok=True)
     try:
         async with database.transaction() as connection:
             if not database.is_sqlite:

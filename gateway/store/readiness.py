@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic.script import ScriptDirectory
@@ -53,7 +55,9 @@ def _has_versions(connection: Connection) -> bool:
 
 
 async def insist_on_schema(database: Database) -> None:
-    """Raises `NotReady` unless the database answers and has this version's tables."""
+    """Raises `NotReady` unless the database answers and has this version's tables. Makes no file of its own."""
+    if database.file is not None and not await asyncio.to_thread(Path(database.file).exists):
+        raise NotReady(f"there is no database at {database.file} yet: {MIGRATE}")
     with explained():
         async with database.snapshot() as connection:
             schema = await read_schema(connection)
