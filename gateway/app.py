@@ -19,6 +19,7 @@ from gateway.inbound.clock import Clock
 from gateway.inbound.doors import SHARED, Doors
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
+from gateway.inbound.work_topics import asked_for
 from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.kafka import KafkaPublisher
@@ -126,6 +127,8 @@ class Gateway:
 
     def _received(self, entries: Sequence[Entry]) -> None:
         self.wake.set()
+        if asked_for(entries):
+            self.keeper.look_again()
         log_records(entries)
 
     def render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from gateway.brands import load_library
@@ -25,6 +26,7 @@ class Keeper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._stamp: object = None
+        self._again = asyncio.Event()
         self.directory = Directory()
         self.destinations: tuple[Destination, ...] = ()
         self.profiles = Profiles()
@@ -43,5 +45,11 @@ class Keeper:
     async def run(self) -> None:
         """Refreshes until cancelled."""
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._again.wait(), REFRESH_SECONDS)
+            self._again.clear()
             await self.refresh()
+
+    def look_again(self) -> None:
+        """Lets `run` refresh at once: this process has changed something that is kept here."""
+        self._again.set()

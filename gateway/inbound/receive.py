@@ -18,8 +18,10 @@ from gateway.inbound.known import load, save
 from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
+from gateway.inbound.work_topics import asked_for
 from gateway.store import aggregates, inbox, outbox, schedule
 from gateway.store.deliveries import Operator
+from gateway.store.destinations import put_destinations
 from gateway.store.failures import Contended, RefusedByDatabase, classified
 from gateway.store.inbox import NO_PARTITION, Intake, Place
 from gateway.store.numbers import NumbersExhausted
@@ -154,6 +156,9 @@ class Receiver:
         settled = [done for entry in entries for done in settlement.settle(entry)]
         self._watch(len(entries), settlement.bugs)
         await save(connection, known, settled, now)
+        topics = asked_for(settled)
+        if topics:
+            await put_destinations(connection, topics)
         await outbox.append(connection, appending.events, appending.deliveries, now)
         await inbox.update_records(connection, [row_of(entry, now) for entry in settled if entry.kept is not None])
         fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]

@@ -1,0 +1,52 @@
+"""The work feed by topic: an organization that asks for it in a put of its own has it from then on."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gateway.core.commands import PutOrganization
+from gateway.core.ids import Kind, canonical_id
+from gateway.core.outcomes import Applied
+from gateway.core.parties import Organization, Side
+from gateway.core.visibility import Audience
+from gateway.inbound.translated import Translated
+from gateway.store.destinations import NewDestination
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.inbound.entry import Entry
+
+# What may stand in a topic's name without ending the part that names the organization.
+_FITS = re.compile(r"[A-Za-z0-9_-]{1,150}")
+
+
+def asked_for(settled: Iterable[Entry]) -> list[NewDestination]:
+    """The destinations that the puts among `settled` ask for; one that is there already changes nothing."""
+    return [
+        _destination(saved)
+        for entry in settled
+        if isinstance(entry.outcome, Applied) and isinstance(entry.reading, Translated)
+        if isinstance(entry.reading.command, PutOrganization) and entry.reading.side is Side.PROVIDER
+        for saved in entry.outcome.saved
+        if isinstance(saved, Organization) and saved.members.get("work_topic") is True
+    ]
+
+
+def is_wanted(organization: Organization) -> bool:
+    """Whether an organization that has a work feed by topic has not said that it wants none."""
+    return organization.members.get("work_topic") is not False
+
+
+def _destination(organization: Organization) -> NewDestination:
+    name = organization.handle
+    if not _FITS.fullmatch(name):
+        name = canonical_id(Kind.ORGANIZATION, organization.number)
+    return NewDestination(
+        name=f"work.{name}",
+        kind="kafka",
+        audience=Audience.PROVIDER,
+        owner=organization.handle,
+        settings={"topic": f"work.{name}.v1"},
+    )
