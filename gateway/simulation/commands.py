@@ -1,0 +1,95 @@
+"""`gateway simulate …`: one simulated partner, until its rounds are over or it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.simulation.customer import run_customers
+from gateway.simulation.enterprise import NotTold, run_enterprise
+from gateway.simulation.post import Line
+from gateway.simulation.provider import run_provider
+from gateway.simulation.world import load_world
+
+simulate = typer.Typer(help="Simulated partners: enterprise, provider, customer.", no_args_is_help=True)
+
+Servers = Annotated[str, typer.Option(envvar="GATEWAY_KAFKA_SERVERS", help="host:port,… of the broker")]
+Prefix = Annotated[str, typer.Option(envvar="GATEWAY_TOPIC_PREFIX", help="before every topic's name")]
+Brands = Annotated[Path, typer.Option(envvar="GATEWAY_BRANDS", help="folder of brand profiles")]
+Pace = Annotated[float, typer.Option(min=0.0, help="seconds between two steps of a job")]
+Rounds = Annotated[int, typer.Option(min=0, help="how often every story is told; 0: without end")]
+
+NOT_SO, USAGE = 1, 2
+
+
+@simulate.command()
+def enterprise(
+    account: Annotated[str, typer.Argument(help="one of the world's accounts")],
+    servers: Servers,
+    prefix: Prefix = "gateway.",
+    brands: Brands = Path("contracts/brands"),
+    pace: Pace = 0.2,
+    rounds: Rounds = 1,
+) -> None:
+    """An enterprise: offers jobs of its brands, withdraws and changes them; ends when all stories are told."""
+    world = load_world()
+    one = world.enterprises.get(account)
+    if one is None:
+        _unknown(account, world.enterprises)
+        return
+    _run(run_enterprise(Line(servers, prefix), one, world, brands, pace=pace, rounds=rounds))
+
+
+@simulate.command()
+def provider(
+    handle: Annotated[str, typer.Argument(help="one of the world's providers")],
+    servers: Servers,
+    prefix: Prefix = "gateway.",
+    brands: Brands = Path("contracts/brands"),
+    pace: Pace = 0.2,
+    rounds: Rounds = 1,
+) -> None:
+    """A provider: works on what its work feed brings; ends when it is told to."""
+    world = load_world()
+    one = world.providers.get(handle)
+    if one is None:
+        _unknown(handle, world.providers)
+        return
+    _run(run_provider(Line(servers, prefix), one, world, brands, pace=pace, rounds=rounds))
+
+
+@simulate.command()
+def customer(servers: Servers, prefix: Prefix = "gateway.", pace: Pace = 0.2, rounds: Rounds = 1) -> None:
+    """The customers: they book and answer surveys; end when they are told to."""
+    _run(run_customers(Line(servers, prefix), load_world(), pace=pace, rounds=rounds))
+
+
+def _unknown(name: str, known: Any) -> None:
+    typer.echo(f"nobody is called {name} here; there are {', '.join(known)}", err=True)
+    raise typer.Exit(USAGE)
+
+
+def _run(living: Coroutine[Any, Any, None]) -> None:
+    """Runs a partner until it ends, or SIGTERM or SIGINT ends it."""
+    try:
+        asyncio.run(_until_told(living))
+    except* NotTold as group:
+        for error in group.exceptions:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(NOT_SO) from None
+
+
+async def _until_told(living: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(living)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return

@@ -1,0 +1,90 @@
+"""A partner's end of Kafka: what it sends, and what it has read so far, awaitable by job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from gateway.simulation.wire import Told, Wire, read_told
+
+POLL_MS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The broker, and what stands before every topic's name."""
+
+    servers: str
+    prefix: str
+
+
+class Post:
+    """Sends records, one after the other acknowledged; use it in an `async with` block."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._producer = AIOKafkaProducer(bootstrap_servers=line.servers, acks="all")
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._producer.stop()
+
+    async def send(self, wire: Wire) -> None:
+        await self._producer.send_and_wait(
+            f"{self._line.prefix}{wire.topic}", wire.value, key=wire.key, headers=list(wire.headers)
+        )
+
+
+@asynccontextmanager
+async def reading(line: Line, topics: Iterable[str]) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of `topics` from their beginning, that commits nothing."""
+    names = [f"{line.prefix}{topic}" for topic in topics]
+    consumer = AIOKafkaConsumer(
+        *names, bootstrap_servers=line.servers, auto_offset_reset="earliest", fetch_max_wait_ms=POLL_MS
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+class Hearing:
+    """What the feeds have told. Events told twice, as at-least-once allows, are heard once."""
+
+    def __init__(self) -> None:
+        self._heard: defaultdict[tuple[str, str], asyncio.Queue[Told]] = defaultdict(asyncio.Queue)
+        self._ids: set[str] = set()
+
+    async def next(self, job: str, kind: str) -> Told:
+        """The next event of `kind` about `job` (by whatever name it is listened for), now or when it comes."""
+        return await self._heard[job, kind].get()
+
+    async def listen(
+        self, line: Line, topics: Iterable[str], name: Callable[[Told], str], on_told: Callable[[Told], None]
+    ) -> None:
+        """Reads `topics` without end; `on_told` is called for each event, `name` says under which name it is kept."""
+        async with reading(line, topics) as consumer:
+            while True:
+                for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                    for record in records:
+                        self._hear(read_told(record.value, record.headers), name, on_told)
+
+    def _hear(self, told: Told, name: Callable[[Told], str], on_told: Callable[[Told], None]) -> None:
+        if told.id in self._ids:
+            return
+        self._ids.add(told.id)
+        self._heard[name(told), told.type].put_nowait(told)
+        on_told(told)
