@@ -1,0 +1,124 @@
+"""What a benchmark stands on: a PostgreSQL and a Kafka of its own, processes, and the CPU time that each used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.store.migrate import upgrade
+from tests.brokers import choose_broker, create_topics
+from tests.databases import PostgresTemplates, choose_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TICKS = os.sysconf("SC_CLK_TCK")
+ACCOUNT, BRAND = "evergreen-warranty", "harborline"
+PARTITIONS = 6
+
+
+@dataclass
+class Ground:
+    """Running servers, and an empty migrated database per run."""
+
+    kafka: str
+    templates: PostgresTemplates
+    log: Path = field(default_factory=lambda: Path("var/bench"))
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[Run]:
+        """A database and a topic prefix for one run."""
+        with self.templates.fresh() as url:
+            yield Run(url, self.kafka, f"b{uuid.uuid4().hex[:8]}.")
+
+
+@dataclass
+class Run:
+    """Where one run happens."""
+
+    database_url: str
+    kafka: str
+    prefix: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "GATEWAY_DATABASE_URL": self.database_url,
+            "GATEWAY_KAFKA_SERVERS": self.kafka,
+            "GATEWAY_TOPIC_PREFIX": self.prefix,
+            "GATEWAY_CONSUMER_GROUP": self.prefix,
+        }
+
+    def prepare(self) -> None:
+        """Profiles and topics, as an operator would make them."""
+        for words in (("brands", "import", "--reason", "bench"), ("migrate",)):
+            subprocess.run(
+                [sys.executable, "-m", "gateway", *words], env=self.environment, check=True, stdout=subprocess.DEVNULL
+            )
+
+    def make_topics(self, *names: str) -> None:
+        asyncio.run(create_topics(self.kafka, [f"{self.prefix}{name}" for name in names], partitions=PARTITIONS))
+
+    @contextlib.contextmanager
+    def processes(self, *modules: tuple[str, ...]) -> Iterator[dict[str, int]]:
+        """Python processes by name, ended by their id; the name is the last word of each."""
+        log = Path("var/bench/processes.log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        running: dict[str, subprocess.Popen[bytes]] = {}
+        with log.open("ab") as errors:
+            try:
+                for words in modules:
+                    running[words[-1]] = subprocess.Popen(
+                        [sys.executable, "-m", *words], env=self.environment, stderr=errors
+                    )
+                yield {name: process.pid for name, process in running.items()}
+            finally:
+                for process in running.values():
+                    process.terminate()
+                for process in running.values():
+                    process.wait(30)
+
+
+@contextlib.contextmanager
+def ground() -> Iterator[Ground]:
+    """Starts both servers; fsync is on, as the product needs it."""
+    broker = choose_broker(require_apache=True)
+    server = choose_postgres()
+    templates = PostgresTemplates(server, upgrade)
+    try:
+        yield Ground(broker.servers, templates)
+    finally:
+        templates.close()
+        server.close()
+        broker.close()
+
+
+def cpu_seconds(pids: dict[str, int]) -> dict[str, float]:
+    """CPU time so far: of these processes, and of all of PostgreSQL and Kafka on this machine together."""
+    used = {name: _of_process(pid) for name, pid in pids.items()}
+    used |= {"postgres": 0.0, "kafka": 0.0}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            name = (folder / "comm").read_text().strip()
+            if name == "postgres":
+                used["postgres"] += _of_process(int(folder.name), children=True)
+            elif name == "java":
+                used["kafka"] += _of_process(int(folder.name))
+    return used
+
+
+def _of_process(pid: int, *, children: bool = False) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    # Sessions that ended are in their parent's account.
+    if children:
+        ticks += int(fields[13]) + int(fields[14])
+    return ticks / TICKS
