@@ -67,9 +67,7 @@ class Clock:
 
     async def overdue(self) -> int:
         """Quarantines records that waited for a reference for too long."""
-        async with self._database.transaction() as connection:
-            now = await self._database.now(connection)
-            return await inbox.give_up_parked(connection, now - PARKED_AT_MOST, now, AT_ONCE)
+        return await self._receiver.give_up(PARKED_AT_MOST, AT_ONCE)
 
     async def folded(self) -> int:
         """Adds up the counts of the doors."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
-
-import orjson
 
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Side
 from gateway.inbound.connect import translate_connect
 from gateway.inbound.envelope import Envelope, Form, read
+from gateway.inbound.headers import read_headers
 from gateway.inbound.moments import read_moment
+from gateway.inbound.parsing import is_sound, parse
 from gateway.inbound.record import RawRecord
+from gateway.inbound.shapes import MAX_ID
 from gateway.inbound.translate import translate
 from gateway.inbound.translated import Translated
 from gateway.inbound.unreadable import Unreadable, unreadable
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
+
+log = logging.getLogger(__name__)
 
 Reading: TypeAlias = Translated | Quarantined | Refused
 
@@ -82,21 +86,33 @@ class Entry:
 
 
 def read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
-    """Reads `raw` by the protocol of its door. Never raises for what it holds."""
+    """Reads `raw` by the protocol of its door. Never raises: a bug met by one record takes that one aside."""
+    try:
+        return _read_entry(number, raw, received_at, doors, directory)
+    except Exception:
+        log.exception("record.bug", extra={"record": number})
+        bug = Quarantined(why=Why.BUG, detail="the gateway failed to read this record")
+        return _unread(number, raw, received_at, bug)
+
+
+def _unread(number: int, raw: RawRecord, received_at: datetime, why: Quarantined) -> Entry:
+    return Entry(
+        number=number,
+        raw=raw,
+        received_at=received_at,
+        reading=why,
+        source=raw.bound_source,
+        message_id=None,
+        type=None,
+        digest=hashlib.sha256(raw.value or b"").hexdigest(),
+    )
+
+
+def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
     brand = None if raw.door == INTERNAL_DOOR else doors.door(raw.door).brand
     envelope = read(raw) if brand is None else _read_own(raw, brand, directory)
     if isinstance(envelope, Quarantined):
-        digest = hashlib.sha256(raw.value or b"").hexdigest()
-        return Entry(
-            number=number,
-            raw=raw,
-            received_at=received_at,
-            reading=envelope,
-            source=raw.bound_source,
-            message_id=None,
-            type=None,
-            digest=digest,
-        )
+        return _unread(number, raw, received_at, envelope)
     if envelope.form is Form.CONNECT:
         reading = translate_connect(envelope, raw.side)
     else:
@@ -120,26 +136,35 @@ def _read_own(raw: RawRecord, brand: str, directory: Directory) -> Envelope | Qu
     profile = directory.active.get(brand)
     if profile is None or raw.bound_source is None:
         return unreadable(Unreadable.UNKNOWN_TYPE, "", "the brand has no active profile")
-    try:
-        document = orjson.loads(raw.value or b"")
-    except orjson.JSONDecodeError:
-        return unreadable(Unreadable.NOT_JSON if raw.value else Unreadable.EMPTY_VALUE)
-    message = translate_own(profile, document)
+    headers, parsed = read_headers(raw), parse(raw.value)
+    flaw = headers.flaw or (parsed if isinstance(parsed, Quarantined) else parsed.flaw)
+    if flaw is not None or isinstance(parsed, Quarantined):
+        return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
+    message = translate_own(profile, parsed.tree)
     if not isinstance(message, CanonicalMessage):
         flaw = Quarantined(why=message.reason, member=message.field or None, detail=message.detail)
         return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
     moment = read_moment(message.time) if message.time is not None else None
     flaw_in_time = unreadable(moment, "time") if isinstance(moment, Unreadable) else None
+    flaw = _refuse_id(message.id, "id") or _refuse_id(message.subject, "subject") or flaw_in_time
     return Envelope(
         type=message.type,
         version=1,
         source=raw.bound_source,
-        id=message.id,
+        id=message.id if flaw is None else None,
         subject=message.subject,
         time=moment if not isinstance(moment, Unreadable) else None,
         data={**message.data, "brand": brand} if message.type in _NAMES_A_BRAND else message.data,
-        flaw=flaw_in_time,
+        flaw=flaw,
     )
+
+
+def _refuse_id(text: str | None, member: str) -> Quarantined | None:
+    if text is None:
+        return None
+    if len(text) > MAX_ID:
+        return unreadable(Unreadable.ID_TOO_LONG, member, f"at most {MAX_ID} characters")
+    return None if is_sound(text) else unreadable(Unreadable.BAD_TEXT, member)
 
 
 _NAMES_A_BRAND = frozenset({"offer.submit", "job.create"})
@@ -166,6 +191,7 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
 
 
 INTERNAL_DOOR = "internal"
+LONGEST_FIELD = 200
 
 
 def row_of(entry: Entry, now: datetime) -> RecordRow:
@@ -189,7 +215,7 @@ def row_of(entry: Entry, now: datetime) -> RecordRow:
         holds_id=entry.holds_id,
         state=entry.state,
         reason=entry.reason,
-        member=outcome.member if isinstance(outcome, Refused | Quarantined) else None,
+        member=(outcome.member or "")[:LONGEST_FIELD] or None if isinstance(outcome, Refused | Quarantined) else None,
         detail=(outcome.detail or None) if isinstance(outcome, Refused | Quarantined) else None,
         first=entry.first,
         job=entry.job,

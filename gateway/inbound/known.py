@@ -16,7 +16,7 @@ from gateway.store import aggregates, inbox, notes, references
 from gateway.store.references import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
     from gateway.core.job import Job
@@ -33,14 +33,15 @@ _ROLES = tuple(role.name for role in fields(Refs))
 class Known:
     """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
 
-    `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are kept
-    records that wait for a reference or behind a held job, woken when that changes.
+    `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are records
+    that wait for a reference or behind a held job, woken when that changes.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
     locked: set[Ref] = field(default_factory=set)
     before: dict[int, Job] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
+    jobs_of_visits: dict[int, int] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
     users: dict[int, User] = field(default_factory=dict)
     customers: dict[int, Customer] = field(default_factory=dict)
@@ -60,6 +61,9 @@ class Known:
         """The job of a request: named, or implied by the visit or note that is."""
         if refs.job is not None:
             return self.number(refs.job)
+        visit = self.number(refs.appointment)
+        if visit in self.jobs_of_visits:
+            return self.jobs_of_visits[visit]
         for part in (refs.appointment, refs.note):
             target = self.targets.get(part) if isinstance(part, Ref) else None
             if target is not None and target.job is not None:
@@ -82,8 +86,8 @@ def pointers(entry: Entry) -> Iterator[Ref | int]:
         pointer = getattr(reading.refs, role)
         if pointer is not None:
             yield pointer
-    organization = organization_pointer(reading)
-    yield from (ref for ref in (organization, reading.new_visit, reading.new_note) if ref is not None)
+    made = (organization_pointer(reading), handle_pointer(reading), reading.new_visit, reading.new_note)
+    yield from (ref for ref in made if ref is not None)
     if reading.side is Side.PROVIDER:
         yield sender_pointer(reading)
 
@@ -109,15 +113,31 @@ def organization_pointer(reading: Translated) -> Ref | int | None:
     return Ref(Kind.ORGANIZATION, reading.source, f"#{'|'.join(told)}"[:200])
 
 
-async def load(connection: Transaction, entries: Iterable[Entry], doors: Doors, directory: Directory) -> Known:
+def handle_pointer(reading: Translated) -> Ref | None:
+    """The name at the gateway that a put gives its organization: the one that has it already is meant."""
+    handle = reading.command.members.get("handle") if isinstance(reading.command, PutOrganization) else None
+    return Ref(Kind.ORGANIZATION, "", handle) if isinstance(handle, str) else None
+
+
+def waits_for(entry: Entry) -> Ref | None:
+    """The reference that a parked entry waits for; None for one that waits behind a held job."""
+    if isinstance(entry.outcome, Parked):
+        return entry.outcome.ref
+    return entry.kept.waits_for if entry.kept is not None else None
+
+
+async def load(connection: Transaction, entries: Collection[Entry], doors: Doors, directory: Directory) -> Known:
     """Loads and locks what `entries` are about, and the parked records that they may wake.
 
-    Locks are taken in one order everywhere: references (sorted), then jobs (sorted), then users.
+    Locks are taken in one order everywhere: held jobs that are released, references (sorted), jobs (sorted), users.
     """
     known = Known()
+    held = {entry.kept.job for entry in entries if entry.kept and entry.kept.job and entry.kept.waits_text}
+    # Before looking for what waits behind them: whoever parks there holds the job's lock until its row can be seen.
+    await aggregates.lock_jobs(connection, held)
     found = await _load_references(connection, known, list(entries), doors, directory)
     readings = [(entry, entry.reading) for entry in found if isinstance(entry.reading, Translated)]
-    await _load_jobs(connection, known, readings)
+    await _load_jobs(connection, known, found, [reading for _, reading in readings])
     await _load_parties(connection, known, [reading for _, reading in readings])
     return known
 
@@ -178,41 +198,59 @@ def find_brand(reading: Translated, directory: Directory) -> str | None:
     return brands[0] if len(brands) == 1 else None
 
 
-async def _load_jobs(connection: Transaction, known: Known, readings: list[tuple[Entry, Translated]]) -> None:
-    bare = set()
-    numbers = {entry.kept.job for entry, _ in readings if entry.kept and entry.kept.job}
-    note_numbers = {number for _, one in readings if (number := known.number(one.refs.note)) is not None}
+async def _load_jobs(
+    connection: Transaction, known: Known, found: Iterable[Entry], readings: Iterable[Translated]
+) -> None:
+    numbers = {entry.kept.job for entry in found if entry.kept and entry.kept.job}
+    note_numbers = {number for one in readings if (number := known.number(one.refs.note)) is not None}
     known.notes = await notes.load_notes(connection, note_numbers)
-    for _, reading in readings:
+    bare = set()
+    for reading in readings:
         job = known.job_of(reading.refs)
         if job is not None:
             numbers.add(job)
         elif isinstance(reading.refs.appointment, int):
             bare.add(reading.refs.appointment)
     if bare:
-        of = await aggregates.find_jobs_of_appointments(connection, bare)
-        numbers |= set(of.values())
+        known.jobs_of_visits = await aggregates.find_jobs_of_appointments(connection, bare)
+        numbers |= set(known.jobs_of_visits.values())
     known.before = await aggregates.lock_jobs(connection, numbers)
+    await _follow_replaced(connection, known)
     known.jobs = dict(known.before)
+    known.jobs_of_visits |= {visit.number: job.number for job in known.jobs.values() for visit in job.visits}
+
+
+async def _follow_replaced(connection: Transaction, known: Known) -> None:
+    """An external id that was given to a new job while its old one's lock was waited for means the new one."""
+    replaced = {number for number, job in known.before.items() if job.replaced_by is not None}
+    stale = {ref for ref, target in known.targets.items() if ref.kind is Kind.JOB and target.number in replaced}
+    if not stale:
+        return
+    known.targets |= await references.find_targets(connection, stale)
+    present = {number for ref in stale if (number := known.targets[ref].number) is not None}
+    known.before |= await aggregates.lock_jobs(connection, present - known.before.keys())
 
 
 async def _load_parties(connection: Transaction, known: Known, readings: list[Translated]) -> None:
     organizations = {job.organization for job in known.jobs.values()}
-    users, customers, whole = set(), set(), set()
+    users, customers, whole, changing = set(), set(), set(), set()
     for reading in readings:
         refs = reading.refs
         named = {known.number(organization_pointer(reading))}
         if reading.side is Side.PROVIDER:
             named.add(known.number(sender_pointer(reading)))
         organizations |= {number for number in named if number is not None}
+        named |= {known.number(handle_pointer(reading))}
         if isinstance(reading.command, _ABOUT_ALL_USERS):
             whole |= {number for number in named if number is not None}
+        if isinstance(reading.command, PutOrganization):
+            changing |= {number for number in named if number is not None}
         users |= {number for each in (refs.user, refs.technician) if (number := known.number(each)) is not None}
         customer = known.number(refs.customer)
         customers |= {customer} if customer is not None else set()
     organizations |= {known.number(ref) or 0 for ref in known.targets if ref.kind is Kind.ORGANIZATION} - {0}
     users |= {visit.technician for job in known.jobs.values() for visit in job.visits if visit.technician is not None}
-    known.organizations = await aggregates.load_organizations(connection, organizations)
+    known.organizations = await aggregates.load_organizations(connection, organizations, changing)
     known.users = await aggregates.load_users(connection, users, whole, lock=bool(whole))
     known.customers = await aggregates.load_customers(connection, customers)
 

@@ -88,11 +88,21 @@ class Receiver:
 
     async def reprocess(self, limit: int = 500) -> int:
         """Decides records again that were requeued; returns how many there were."""
-        return await self._until_uncontended(lambda: self._reprocess(limit))
+        try:
+            return await self._until_uncontended(lambda: self._reprocess(limit, None))
+        except RefusedByDatabase as error:
+            refusal = error
+        if limit == 1:
+            return await self._until_uncontended(lambda: self._reprocess(1, refusal))
+        return await self.reprocess(limit // 2)
 
     async def expire(self, margin: timedelta, limit: int = 500) -> int:
         """Expires offers that nobody answered in time; returns how many were looked at."""
         return await self._until_uncontended(lambda: self._expire(margin, limit))
+
+    async def give_up(self, patience: timedelta, limit: int = 500) -> int:
+        """Quarantines records that have waited for a reference longer than `patience`; returns how many."""
+        return await self._until_uncontended(lambda: self._give_up(patience, limit))
 
     async def release_resolved(self) -> int:
         """Releases what waits for a reason that its brand's profile knows by now; returns how much there was."""
@@ -102,14 +112,20 @@ class Receiver:
 
     async def _until_uncontended(self, run: Callable[[], Awaitable[_T]]) -> _T:
         """Runs a transaction again, a bounded number of times, while somebody else was there first."""
+        contended = None
         for _ in range(CONTENTION_TRIES):
             try:
                 return await run()
-            except Contended:
-                continue
+            except Contended as error:
+                contended = error
             except NumbersExhausted as error:
                 await self._numbers.reserve(error.kind, 4 * error.asked)
-        raise Contended
+        if contended is None:
+            raise NumbersExhausted("any", 0)
+        if contended.taken:
+            # It was never somebody else: one of the records asks for a key that is another's for good.
+            raise RefusedByDatabase(contended.code) from contended
+        raise contended
 
     async def _receive(self, records: Sequence[RawRecord], refusal: RefusedByDatabase | None) -> list[Entry]:
         directory = self._directory()
@@ -154,7 +170,7 @@ class Receiver:
         appending = Appending(directory, now, self._take_one)
         settlement = Settlement(known, held, directory, appending, now)
         settled = [done for entry in entries for done in settlement.settle(entry)]
-        self._watch(len(entries), settlement.bugs)
+        watched = self._watch(len(entries), settlement.bugs)
         await save(connection, known, settled, now)
         topics = asked_for(settled)
         if topics:
@@ -166,23 +182,28 @@ class Receiver:
         await self._take_visits_away(connection, settled, now)
         if appending.deliveries:
             await self._database.notify(connection, outbox.CHANNEL)
+        self._watched = watched
         return settled
 
     async def _take_visits_away(self, connection: Transaction, settled: Sequence[Entry], now: datetime) -> None:
         """Visits of deactivated users that have not begun: a record each, decided after this transaction."""
-        rows = []
+        left = {}
         for entry in settled:
             reading = entry.reading
             if not isinstance(entry.outcome, Applied) or not isinstance(reading, Translated):
                 continue
             if isinstance(reading.command, DeactivateUser):
-                left = await aggregates.find_visits_not_begun(connection, entry.outcome.saved[0].number)
-                rows += [unassignment(self._take_one("record"), entry.number, visit, job, now) for visit, job in left]
+                left[entry.outcome.saved[0].number] = entry.number
+        rows = [
+            unassignment(self._take_one("record"), left[user], visit, job, now)
+            for user, visits in (await aggregates.find_visits_not_begun(connection, left)).items()
+            for visit, job in visits
+        ]
         if rows:
             await inbox.count_in(connection, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
             await inbox.insert_records(connection, rows)
 
-    async def _reprocess(self, limit: int) -> int:
+    async def _reprocess(self, limit: int, refusal: RefusedByDatabase | None) -> int:
         directory = self._directory()
         await self._reserve(limit)
         with classified():
@@ -190,6 +211,8 @@ class Receiver:
                 now = await self._database.now(connection)
                 rows = await inbox.claim_requeued(connection, limit)
                 entries = [entry_of(row, self._doors, directory) for row in rows]
+                if refusal is not None:
+                    _set_aside(entries, refusal)
                 settled = await self._settle(connection, entries, directory, now) if entries else []
         self._committed(settled)
         return len(rows)
@@ -215,13 +238,29 @@ class Receiver:
                     await self._database.notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)
 
+    async def _give_up(self, patience: timedelta, limit: int) -> int:
+        directory = self._directory()
+        await self._reserve(limit)
+        with classified():
+            async with self._database.transaction() as connection:
+                now = await self._database.now(connection)
+                rows = await inbox.claim_overdue(connection, now - patience, limit)
+                entries = [entry_of(row, self._doors, directory) for row in rows]
+                for entry in entries:
+                    entry.reading = Quarantined(why=Why.REFERENCE_TIMEOUT, detail=f"waited for {patience.days} days")
+                settled = await self._settle(connection, entries, directory, now) if entries else []
+        self._committed(settled)
+        return len(rows)
+
     def _take_one(self, kind: str) -> int:
         return self._numbers.take(kind, 1)[0]
 
-    def _watch(self, entries: int, bugs: int) -> None:
-        self._watched.extend([True] * bugs + [False] * (entries - bugs))
-        if len(self._watched) == WATCHED_RECORDS and sum(self._watched) * BUG_SHARE > WATCHED_RECORDS:
-            raise TooManyBugs(f"{sum(self._watched)} of the last {WATCHED_RECORDS} records failed on bugs")
+    def _watch(self, entries: int, bugs: int) -> deque[bool]:
+        """The last records, these included: which of them failed on bugs."""
+        watched = deque((*self._watched, *[True] * bugs, *[False] * (entries - bugs)), WATCHED_RECORDS)
+        if len(watched) == WATCHED_RECORDS and sum(watched) * BUG_SHARE > WATCHED_RECORDS:
+            raise TooManyBugs(f"{sum(watched)} of the last {WATCHED_RECORDS} records failed on bugs")
+        return watched
 
 
 def _place(record: RawRecord) -> Place | None:
@@ -236,7 +275,7 @@ def _counted(records: Sequence[RawRecord]) -> list[Intake]:
     for record in records:
         key = (record.door, NO_PARTITION if record.partition is None else record.partition)
         one = counted.get(key) or Intake(*key, 0, record.offset)
-        counted[key] = replace(one, count=one.count + 1, last_offset=record.offset, caught_up_to=record.append_time)
+        counted[key] = replace(one, count=one.count + 1, last_offset=record.offset, caught_up_to=record.arrival)
     return list(counted.values())
 
 
@@ -244,4 +283,5 @@ def _set_aside(entries: Sequence[Entry], refusal: RefusedByDatabase) -> None:
     """The one record that the database refused: kept with its bytes, without whatever it chokes on."""
     for entry in entries:
         entry.reading = Quarantined(why=Why.DATABASE_REFUSED, detail=f"the database answered {refusal.code}")
-        entry.source, entry.message_id, entry.type = entry.raw.bound_source, None, None
+        if entry.kept is None:
+            entry.source, entry.message_id, entry.type = entry.raw.bound_source, None, None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.core.document import event_body
 from gateway.core.events import VERSIONED, Event, EventType, audiences
 from gateway.core.visibility import Audience
+from gateway.inbound.work_topics import is_wanted
 from gateway.mapping.wanted import Wanted, holds, wants
 from gateway.store import codec
 from gateway.store.outbox import NewDelivery, NewEvent
@@ -55,6 +56,15 @@ class Appending:
     take: Callable[[str], int]
     events: list[NewEvent] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
+
+    def mark(self) -> tuple[int, int]:
+        """How far it has come: what `rewind` goes back to."""
+        return len(self.events), len(self.deliveries)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forgets what was added since `mark`."""
+        events, deliveries = mark
+        del self.events[events:], self.deliveries[deliveries:]
 
     def add(self, job: Job, events: Sequence[Event], organization: Organization, record: int) -> Job:
         """Appends what one decision about `job` made, for everyone it is owed to; the job's counters move on."""
@@ -124,7 +134,7 @@ class Appending:
                 spec = asked.get(destination.name)
                 if spec is not None and isinstance(wants(profile, spec, event), Wanted):
                     yield destination
-        if Audience.PROVIDER in told:
+        if Audience.PROVIDER in told and is_wanted(organization):
             yield from self.directory.work.get(organization.handle, ())
         if Audience.CUSTOMER in told:
             yield from self.directory.notifications

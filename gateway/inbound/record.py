@@ -12,9 +12,9 @@ from gateway.core.parties import Side
 class RawRecord:
     """What was taken in, unread. `door` is the whole topic name, or the name of an HTTP door.
 
-    `partition`, `offset` and `append_time` are the broker's. `bound_source` is the name that the door binds its
-    records to (the topic's, or the key's of HTTP), whatever they claim; None on a shared topic. `side` is who sends
-    at this door.
+    `partition`, `offset` and `append_time` are the broker's (the time may be its sender's: then `arrived_at` is when it
+    was read). `bound_source` is the name that the door binds its records to (the topic's, or the key's of HTTP),
+    whatever they claim; None on a shared topic. `side` is who sends at this door.
     """
 
     door: str
@@ -30,5 +30,7 @@ class RawRecord:
 
     @property
     def arrival(self) -> datetime:
-        """When it counts as arrived: the broker's append time, else when it was read."""
-        return self.append_time or self.arrived_at
+        """When it counts as arrived: the broker's append time, or where that is not what its records carry, when it
+        was read.
+        """
+        return self.arrived_at

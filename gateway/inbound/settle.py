@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from gateway.core.clocks import read_clock
 from gateway.core.commands import CreateJob, PutOrganization, Refs, Request, SubmitOffer
 from gateway.core.decide import decide
-from gateway.core.document import stamp
 from gateway.core.facts import Facts
 from gateway.core.ids import Kind, Ref, canonical_id
 from gateway.core.notes import Note
@@ -20,9 +19,20 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
 from gateway.inbound import words
-from gateway.inbound.known import USER_COMMANDS, Known, find_brand, organization_pointer, route, sender_pointer
+from gateway.inbound.known import (
+    USER_COMMANDS,
+    Known,
+    find_brand,
+    handle_pointer,
+    organization_pointer,
+    route,
+    sender_pointer,
+    waits_for,
+)
+from gateway.inbound.receipts import find_receipt
 from gateway.inbound.translated import Translated
 from gateway.store.inbox import Seen
+from gateway.store.numbers import NumbersExhausted
 from gateway.store.references import Target
 
 if TYPE_CHECKING:
@@ -37,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
-_PROBLEMS = (Refused, Quarantined, Unmapped)
 
 
 @dataclass(slots=True)
@@ -52,20 +61,44 @@ class Settlement:
     bugs: int = 0
 
     def settle(self, entry: Entry) -> list[Entry]:
-        """Gives `entry` its outcome; returns it and every parked entry that was decided because of it."""
-        settled = [entry]
+        """Gives `entry` its outcome; returns it and every parked entry that was decided because of it.
+
+        What wakes at the same time, or because of one another, is decided in the order received.
+        """
+        settled = []
+        due = [entry]
+        while due:
+            one = due.pop(0)
+            self._settle_guarded(one)
+            settled.append(one)
+            woken = self._find_woken()
+            if woken:
+                due = sorted((*due, *woken), key=_received)
+        return settled
+
+    def _settle_guarded(self, entry: Entry) -> None:
+        mark = self.appending.mark()
         try:
             self._settle(entry)
+            self._check_waits(entry)
+        except NumbersExhausted:
+            raise
         except Exception:
             # A bug in translation or decision takes one record aside, not the batch.
             log.exception("record.bug", extra={"record": entry.number})
-            self.bugs += 1
+            self.appending.rewind(mark)
             entry.outcome = Quarantined(why=Why.BUG, detail="the gateway failed on this record")
+        outcome = entry.outcome
+        if isinstance(outcome, Quarantined) and outcome.why is Why.BUG:
+            self.bugs += 1
+        if isinstance(outcome, Parked):
+            self.known.parked[entry.number] = entry
+        if isinstance(outcome, Refused | Quarantined):
+            self._hold_no_longer(entry)
         self._hold_id(entry)
-        self._receipt(entry)
-        for woken in self._find_woken():
-            settled += self.settle(woken)
-        return settled
+        receipt = find_receipt(entry, self.directory)
+        if receipt is not None:
+            self.appending.add_receipt(entry, *receipt)
 
     def _settle(self, entry: Entry) -> None:
         reading = entry.reading
@@ -76,14 +109,24 @@ class Settlement:
         if repeat is not None:
             entry.outcome = repeat
             return
+        # Told even of what waits for somebody else: a parked answer holds up its offer's expiry.
+        entry.job = self.known.job_of(reading.refs)
         actor = self._actor(reading)
         if not isinstance(actor, Actor):
             entry.outcome = actor
             return
-        refs = self._bind(entry, reading)
-        entry.job = self.known.job_of(refs)
         job = self.known.jobs.get(entry.job) if entry.job is not None else None
-        self._decide(entry, reading, actor, refs, job)
+        self._decide(entry, reading, actor, job)
+
+    def _check_waits(self, entry: Entry) -> None:
+        if isinstance(entry.outcome, Parked) and self._is_due(entry):
+            raise LookupError(f"record {entry.number} would wait for what is there")
+
+    def _hold_no_longer(self, entry: Entry) -> None:
+        """A job is not held by a record that turned out to be nothing."""
+        job = self.known.jobs.get(entry.kept.job) if entry.kept is not None and entry.kept.job is not None else None
+        if job is not None and job.held_by == entry.number:
+            self.known.jobs[job.number] = replace(job, held_by=None)
 
     def _find_repeat(self, entry: Entry) -> Outcome | None:
         """Told by its message id: the same content again, or other content under an id that is taken."""
@@ -134,14 +177,14 @@ class Settlement:
             return Refused(why=Why.NOT_YOUR_USER, member="data.user")
         return Actor(side=Side.PROVIDER, source=reading.source, organization=organization.number, user=acting)
 
-    def _bind(self, entry: Entry, reading: Translated) -> Refs:
+    def _bind(self, reading: Translated, made: Organization | None) -> Refs:
         """Numbers in the place of references that are known; what is not stays a reference, for the core to judge."""
         refs = reading.refs
         return Refs(
             job=self._resolved(refs.job),
             # What would be made under an id that is taken is a word about the visit that has it.
             appointment=self._resolved(refs.appointment) or self.known.number(reading.new_visit),
-            organization=self._bind_organization(entry, reading),
+            organization=made.number if made is not None else self._matched(reading),
             technician=self._resolved(refs.technician),
             user=self._resolved(refs.user),
             customer=self._resolved(refs.customer),
@@ -154,19 +197,23 @@ class Settlement:
         number = self.known.number(pointer)
         return pointer if number is None else number
 
-    def _bind_organization(self, entry: Entry, reading: Translated) -> Ref | int | None:
-        """Matched by id or by its members; one that an offer brings with it and nobody knows is made on the spot."""
-        pointer = organization_pointer(reading)
-        number = self._resolved(pointer)
-        if isinstance(number, Ref) and reading.organization_members is not None:
-            handle = canonical_id(Kind.ORGANIZATION, entry.number)
-            made = Organization(number=entry.number, handle=handle, members=dict(reading.organization_members))
-            self._create(number, made)
-            return made.number
-        return number
+    def _matched(self, reading: Translated) -> Ref | int | None:
+        """The organization that is meant: by its id, or by what is said of it, else by the handle it is to have."""
+        pointer = self._resolved(organization_pointer(reading))
+        by_handle = self.known.number(handle_pointer(reading)) if isinstance(pointer, Ref) else None
+        return pointer if by_handle is None else by_handle
 
-    def _decide(self, entry: Entry, reading: Translated, actor: Actor, refs: Refs, job: Job | None) -> None:
-        command = reading.command
+    def _new_organization(self, entry: Entry, reading: Translated) -> Organization | None:
+        """The one that an offer brings with it and nobody knows: matched by id or by its members, else made."""
+        members = reading.organization_members
+        if members is None or not isinstance(self._matched(reading), Ref):
+            return None
+        handle = canonical_id(Kind.ORGANIZATION, entry.number)
+        return Organization(number=entry.number, handle=handle, members=dict(members))
+
+    def _decide(self, entry: Entry, reading: Translated, actor: Actor, job: Job | None) -> None:
+        made = self._new_organization(entry, reading)
+        command, refs = reading.command, self._bind(reading, made)
         if reading.word is not None:
             meant = words.settle(reading, job, refs)
             if not isinstance(meant, Translated):
@@ -193,9 +240,9 @@ class Settlement:
             refs=refs,
             clock_ahead=clock_ahead,
         )
-        organization = self._organization(reading, command, actor, refs, job)
+        organization = made or self._organization(reading, command, actor, refs, job)
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
-        self._apply(entry, entry.outcome, organization)
+        self._apply(entry, reading, entry.outcome, organization)
 
     def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
         if brand is None:
@@ -231,28 +278,32 @@ class Settlement:
             note=self.known.notes.get(refs.note) if isinstance(refs.note, int) else None,
         )
 
-    def _apply(self, entry: Entry, outcome: Outcome, organization: Organization | None) -> None:
-        reading = entry.reading
-        if isinstance(outcome, Parked | Quarantined) or not isinstance(reading, Translated):
+    def _apply(self, entry: Entry, reading: Translated, outcome: Outcome, organization: Organization | None) -> None:
+        if isinstance(outcome, Parked | Quarantined):
             return
         if isinstance(outcome, Unmapped | Refused):
             if outcome.job is not None:
                 self._keep_job(entry, outcome.job)
             return
-        for saved in outcome.saved if isinstance(outcome, Applied) else ():
-            self._save(reading, saved)
         job = outcome.job
         if job is None and outcome.events and entry.job is not None:
             job = self.known.jobs[entry.job]
-        if job is None:
-            return
-        owner = self.known.organizations.get(job.organization) or organization
-        if owner is None:
-            raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
-        self._keep_job(entry, self.appending.add(job, outcome.events, owner, entry.number))
-        if isinstance(outcome, Applied) and outcome.replaced is not None:
-            self.known.jobs[outcome.replaced.number] = outcome.replaced
-        self._name(entry, reading, job)
+        if job is not None:
+            # First what may fail: until then nothing has changed, and a bug leaves nothing half done.
+            owner = self.known.organizations.get(job.organization) or organization
+            if owner is None:
+                raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
+            job = self.appending.add(job, outcome.events, owner, entry.number)
+        if isinstance(outcome, Applied):
+            if organization is not None and organization.number not in self.known.organizations:
+                self._create(organization_pointer(reading), organization)
+            for saved in outcome.saved:
+                self._save(reading, saved)
+            if outcome.replaced is not None:
+                self.known.jobs[outcome.replaced.number] = outcome.replaced
+        if job is not None:
+            self._keep_job(entry, job)
+            self._name(entry, reading, job)
 
     def _keep_job(self, entry: Entry, job: Job) -> None:
         entry.job, entry.brand = job.number, job.brand
@@ -260,11 +311,13 @@ class Settlement:
 
     def _name(self, entry: Entry, reading: Translated, job: Job) -> None:
         """What the record created is known by its sender's ids from now on."""
-        ref = reading.refs.job
-        if job.number == entry.number and isinstance(ref, Ref):
-            self.known.retarget(ref, Target(job.number))
-        if reading.new_visit is not None and job.find_visit(entry.number) is not None:
-            self.known.retarget(reading.new_visit, Target(entry.number, job.number))
+        if job.number == entry.number and job.external_id is not None:
+            # The job's own source, and its id even where an older job of that id was named by number.
+            self.known.retarget(Ref(Kind.JOB, job.source, job.external_id), Target(job.number))
+        if job.find_visit(entry.number) is not None:
+            self.known.jobs_of_visits[entry.number] = job.number
+            if reading.new_visit is not None:
+                self.known.retarget(reading.new_visit, Target(entry.number, job.number))
         if reading.new_note is not None and entry.number in self.known.notes:
             self.known.retarget(reading.new_note, Target(entry.number, job.number))
 
@@ -272,10 +325,12 @@ class Settlement:
         known, refs = self.known, reading.refs
         match saved:
             case Organization():
-                is_new = saved.number not in known.organizations
+                pointer = organization_pointer(reading)
+                if saved.number not in known.organizations:
+                    self._create(pointer, saved)
+                elif isinstance(pointer, Ref) and known.number(pointer) is None:
+                    known.retarget(pointer, Target(saved.number))
                 known.organizations[saved.number] = saved
-                if is_new:
-                    self._create(organization_pointer(reading), saved)
             case User():
                 is_new = saved.number not in known.users
                 known.users[saved.number] = saved
@@ -298,58 +353,24 @@ class Settlement:
         self.known.retarget(Ref(Kind.ORGANIZATION, "", made.handle), Target(made.number))
 
     def _find_woken(self) -> list[Entry]:
-        """Parked entries whose reference is known now, or whose job is no longer held, in the order received."""
-        woken = []
-        for number, entry in list(self.known.parked.items()):
-            row = entry.kept
-            if row is None:
-                continue
-            if row.waits_for is not None:
-                ready = self.known.number(row.waits_for) is not None
-            else:
-                job = self.known.jobs.get(row.job) if row.job is not None else None
-                ready = job is not None and job.held_by is None
-            if ready:
-                woken.append(self.known.parked.pop(number))
-        return woken
+        """Parked entries whose reference is known now, or whose job is no longer held."""
+        return [
+            self.known.parked.pop(number) for number, entry in list(self.known.parked.items()) if self._is_due(entry)
+        ]
+
+    def _is_due(self, entry: Entry) -> bool:
+        ref = waits_for(entry)
+        if ref is not None:
+            return self.known.number(ref) is not None
+        number = entry.job if entry.kept is None or entry.job is not None else entry.kept.job
+        job = self.known.jobs.get(number) if number is not None else None
+        return job is not None and job.held_by is None
 
     def _hold_id(self, entry: Entry) -> None:
         if entry.holds_id and entry.source is not None and entry.message_id is not None:
             key = (entry.source, entry.message_id)
             self.held_ids.setdefault(key, Seen(entry.number, entry.digest))
 
-    def _receipt(self, entry: Entry) -> None:
-        """Tells the sender, by its topic, what became of the record: as its settings say."""
-        source = entry.source
-        destination = self.directory.receipts.get(source) if source else None
-        if destination is None or isinstance(entry.outcome, Parked):
-            return
-        account = self.directory.accounts.get(source or "")
-        wanted = account.receipts if account else "problems"
-        if wanted == "none" or (wanted == "problems" and not isinstance(entry.outcome, _PROBLEMS)):
-            return
-        self.appending.add_receipt(entry, destination, _receipt_body(entry))
 
-
-def _receipt_body(entry: Entry) -> dict[str, object]:
-    outcome = entry.outcome
-    body: dict[str, object] = {
-        "record": {
-            "id": canonical_id(Kind.RECORD, entry.number),
-            "message_id": entry.message_id,
-            "type": entry.type,
-            "arrived_at": stamp(entry.raw.arrival),
-        },
-        "outcome": entry.state,
-    }
-    if entry.job is not None:
-        body["job"] = canonical_id(Kind.JOB, entry.job)
-    if outcome is not None and not isinstance(outcome, Applied):
-        body["reason"] = outcome.why.value
-    if isinstance(outcome, Refused | Quarantined):
-        body |= {"field": outcome.member, "detail": outcome.detail}
-    if isinstance(outcome, Refused) and outcome.about:
-        body["about"] = dict(outcome.about)
-    if entry.first is not None:
-        body["first"] = canonical_id(Kind.RECORD, entry.first)
-    return body
+def _received(entry: Entry) -> tuple[datetime, int]:
+    return entry.received_at, entry.number

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gateway.core.job import Job, Visit
     from gateway.core.parties import Customer, Organization, User
 
+VisitOfJob = tuple[int, int]
+
 
 async def lock_jobs(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Job]:
     """The jobs of these numbers, whole, locked in the order of their numbers until the transaction ends."""
@@ -59,12 +61,24 @@ async def find_jobs_of_appointments(connection: AsyncConnection, numbers: Iterab
     return {row.number: row.job for row in await connection.execute(query)}
 
 
-async def load_organizations(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Organization]:
+async def load_organizations(
+    connection: AsyncConnection, numbers: Iterable[int], changing: Iterable[int] = ()
+) -> dict[int, Organization]:
+    """The organizations of these numbers; those that are about to be changed are locked."""
+    return await _read_organizations(connection, changing, lock=True) | await _read_organizations(
+        connection, set(numbers) - set(changing), lock=False
+    )
+
+
+async def _read_organizations(
+    connection: AsyncConnection, numbers: Iterable[int], *, lock: bool
+) -> dict[int, Organization]:
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
     query = select(organization).where(any_of(connection, organization.c.number, wanted))
-    rows = (await connection.execute(query)).mappings()
+    query = query.order_by(organization.c.number)
+    rows = (await connection.execute(for_update(connection, query) if lock else query)).mappings()
     return {row["number"]: codec.organization_from(row) for row in rows}
 
 
@@ -107,11 +121,17 @@ async def save_customers(connection: AsyncConnection, changed: Iterable[Customer
     await upsert(connection, customer, rows)
 
 
-async def find_visits_not_begun(connection: AsyncConnection, technician: int) -> list[tuple[int, int]]:
-    """(appointment, job) of every scheduled visit of a technician."""
+async def find_visits_not_begun(connection: AsyncConnection, technicians: Iterable[int]) -> dict[int, list[VisitOfJob]]:
+    """By technician, (appointment, job) of every scheduled visit of theirs."""
+    wanted = sorted(set(technicians))
+    if not wanted:
+        return {}
     query = (
-        select(appointment.c.number, appointment.c.job)
-        .where(appointment.c.technician == technician, appointment.c.status == "scheduled")
+        select(appointment.c.technician, appointment.c.number, appointment.c.job)
+        .where(any_of(connection, appointment.c.technician, wanted), appointment.c.status == "scheduled")
         .order_by(appointment.c.number)
     )
-    return [(row.number, row.job) for row in await connection.execute(query)]
+    found: dict[int, list[VisitOfJob]] = {}
+    for technician, number, of in await connection.execute(query):
+        found.setdefault(technician, []).append((number, of))
+    return found

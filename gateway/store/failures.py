@@ -20,7 +20,15 @@ _SQLITE_UNIQUE = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMA
 
 
 class Contended(RuntimeError):
-    """Somebody else was there first: the same work, run again, meets a settled state."""
+    """Somebody else was there first: the same work, run again, meets a settled state.
+
+    `taken`: a unique key was. Where that is so time and again, nobody else is there: the work itself does not fit.
+    """
+
+    def __init__(self, code: str, *, taken: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.taken = taken
 
 
 class RefusedByDatabase(RuntimeError):
@@ -40,19 +48,23 @@ def classified() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if _code(error) == _UNIQUE_VIOLATION or _code(error) in _SQLITE_UNIQUE:
-            raise Contended from error
-        raise RefusedByDatabase(_code(error)) from error
+        code = _code(error)
+        if code == _UNIQUE_VIOLATION or code in _SQLITE_UNIQUE:
+            raise Contended(code, taken=True) from error
+        raise RefusedByDatabase(code) from error
     except DBAPIError as error:
         code = _code(error)
         if code.startswith(_ROLLED_BACK):
-            raise Contended from error
+            raise Contended(code, taken=False) from error
         if error.connection_invalidated or not code.startswith(_REFUSED):
             raise
         raise RefusedByDatabase(code) from error
     except StatementError as error:
         # The driver could not even encode a value.
         raise RefusedByDatabase(type(error.orig).__name__) from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        # Nor could we: no transport, lock or disk raises these.
+        raise RefusedByDatabase(type(error).__name__) from error
 
 
 def may_pass(error: BaseException) -> bool:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, insert, or_, select, update
+from sqlalchemy import Executable, and_, case, func, insert, or_, select, update
 
 from gateway.core.ids import Kind, Ref
 from gateway.store import codec
 from gateway.store.bulk import insert_missing, insert_rows, upsert
 from gateway.store.dialect import any_of, for_update, insert_for
+from gateway.store.given import encode_rows, given
 from gateway.store.tables import caught_up, inbound_record, intake, reference
 
 if TYPE_CHECKING:
@@ -94,22 +96,31 @@ async def find_known_places(connection: AsyncConnection, places: Sequence[Place]
     """
     if not places:
         return set()
-    doors = sorted({place.door for place in places})
-    query = select(caught_up).where(any_of(connection, caught_up.c.topic, doors))
-    query = query.order_by(caught_up.c.topic, caught_up.c.partition)
-    rows = (await connection.execute(for_update(connection, query))).all()
+    partitions = sorted({(place.door, place.partition) for place in places})
+    asked = encode_rows(connection, [{"topic": topic, "partition": partition} for topic, partition in partitions])
+    rows = (await connection.execute(_lock_partitions(connection.dialect.name), asked)).all()
     next_offset = {(row.topic, row.partition): row.next_offset for row in rows}
     earlier = [place for place in places if place.offset < next_offset.get((place.door, place.partition), 0)]
     if not earlier:
         return set()
     record = inbound_record.c
     query = select(record.door, record.partition, record.offset, record.append_time).where(
-        any_of(connection, record.door, doors),
+        any_of(connection, record.door, sorted({place.door for place in earlier})),
         any_of(connection, record.partition, sorted({place.partition for place in earlier})),
         any_of(connection, record.offset, sorted({place.offset for place in earlier})),
     )
     known = {Place(*row) for row in (await connection.execute(query)).all()}
     return known.intersection(earlier)
+
+
+@cache
+def _lock_partitions(dialect: str) -> Executable:
+    """Only those asked for: the readers of a topic's other partitions must not wait."""
+    rows = given(dialect, topic=caught_up.c.topic.type, partition=caught_up.c.partition.type)
+    same = and_(caught_up.c.topic == rows.c.topic, caught_up.c.partition == rows.c.partition)
+    topic = caught_up.c.topic if dialect == "sqlite" else caught_up.c.topic.collate("C")
+    query = select(caught_up).join_from(rows, caught_up, same).order_by(topic, caught_up.c.partition)
+    return query if dialect == "sqlite" else query.with_for_update(of=caught_up)
 
 
 async def find_held_ids(connection: AsyncConnection, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], Seen]:
@@ -260,14 +271,19 @@ def _record_from(row: Any) -> RecordRow:
 
 
 async def find_waiting(connection: AsyncConnection, refs: Collection[Ref], jobs: Collection[int]) -> list[RecordRow]:
-    """Parked records that wait for one of `refs`, or behind what holds one of `jobs`, in the order received."""
+    """Parked records that wait for one of `refs`, or behind what holds one of `jobs`, in the order received.
+
+    Locked: they are about to be decided, by nobody else.
+    """
     if not refs and not jobs:
         return []
     record = inbound_record.c
     on_refs = any_of(connection, record.waits_id, sorted({ref.external_id for ref in refs}))
     on_jobs = and_(any_of(connection, record.job, sorted(jobs)), record.waits_id.is_(None))
     query = select(inbound_record).where(record.state == "parked", or_(on_refs, on_jobs))
-    found = [_record_from(row) for row in (await connection.execute(_in_order(query))).mappings()]
+    found = [
+        _record_from(row) for row in (await connection.execute(for_update(connection, _in_order(query)))).mappings()
+    ]
     return [row for row in found if row.waits_for is None or row.waits_for in refs]
 
 
@@ -282,24 +298,17 @@ def _in_order(query: Any) -> Any:
     return query.order_by(inbound_record.c.received_at, inbound_record.c.number)
 
 
-async def give_up_parked(connection: AsyncConnection, before: datetime, now: datetime, limit: int) -> int:
-    """Quarantines records that have waited for a reference since `before`; returns how many.
+async def claim_overdue(connection: AsyncConnection, before: datetime, limit: int) -> list[RecordRow]:
+    """Records that have waited for a reference since `before`, locked until the transaction ends.
 
     Those that wait behind a held completion have no time limit.
     """
     record = inbound_record.c
-    late = select(record.number).where(
+    late = select(inbound_record).where(
         record.state == "parked", record.waits_id.is_not(None), record.received_at < before
     )
     query = for_update(connection, late.order_by(record.number).limit(limit), skip_locked=True)
-    numbers = [row.number for row in await connection.execute(query)]
-    if numbers:
-        await connection.execute(
-            update(inbound_record)
-            .where(any_of(connection, record.number, numbers))
-            .values(state="quarantined", reason="reference_timeout", holds_id=False, settled_at=now)
-        )
-    return len(numbers)
+    return [_record_from(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def count_states(connection: AsyncConnection) -> dict[str, int]:
