@@ -15,6 +15,7 @@ import structlog
 from aiokafka.helpers import create_ssl_context
 
 from gateway.core.visibility import Audience, Withheld
+from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
 from gateway.inbound.doors import SHARED, Doors
 from gateway.inbound.receive import Receiver
@@ -22,6 +23,7 @@ from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
 from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
+from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
@@ -80,11 +82,19 @@ def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
     return [f"{settings.topic_prefix}{name}" for name in names]
 
 
+def outbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
+    """The topics that the gateway writes to."""
+    topics = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
+    return [f"{settings.topic_prefix}{topic}" for topic in sorted(topics)]
+
+
 async def make_topics(settings: Settings, keeper: Keeper) -> list[str]:
     """Makes every topic that is missing, with its settings; returns the names that there are now."""
-    outbound = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
-    names = [*inbound_topics(settings, keeper), *(f"{settings.topic_prefix}{topic}" for topic in sorted(outbound))]
-    refused = await ensure_topics(make_cluster(settings), names, within=TOPICS_SECONDS)
+    names = [*inbound_topics(settings, keeper), *outbound_topics(settings, keeper)]
+    try:
+        refused = await ensure_topics(make_cluster(settings), names, within=TOPICS_SECONDS)
+    except UNREACHABLE as error:
+        raise CannotRun(f"Kafka at {settings.kafka_servers} does not answer: {type(error).__name__}") from error
     if refused:
         raise CannotRun("; ".join(f"topic {name}: {error.__name__}" for name, error in refused.items()))
     return names
@@ -178,7 +188,22 @@ class Gateway:
                 margin = timedelta(seconds=self.settings.expiry_margin_seconds)
                 await Clock(self.database, receiver, expiry_margin=margin).run(self.stop)
 
+    async def _until_kafka_answers(self) -> None:
+        """Waits in place for a broker that is away at the start, or for the end."""
+        backoff = Backoff()
+        while not self.stop.is_set():
+            try:
+                await reach(make_cluster(self.settings), within=TOPICS_SECONDS)
+            except UNREACHABLE as error:
+                log.warning("kafka.away", servers=self.settings.kafka_servers, error=type(error).__name__)
+                await backoff.wait()
+            else:
+                return
+
     async def _consume(self, receiver: Receiver) -> None:
+        await self._until_kafka_answers()
+        if self.stop.is_set():
+            return
         broker = kafka_broker(make_cluster(self.settings))
         subscription = Subscription(
             broker,
@@ -232,6 +257,8 @@ class Gateway:
 
 async def serve(settings: Settings, roles: Collection[str]) -> None:
     """Runs a gateway until SIGTERM or SIGINT."""
+    if settings.kafka_servers == "off" and {"consume", "relay"} & set(roles):
+        raise CannotRun("GATEWAY_KAFKA_SERVERS is off: the roles consume and relay need a broker, host:port,…")
     gateway = Gateway(settings)
     await insist_on_schema(gateway.database)
     loop = asyncio.get_running_loop()

@@ -14,6 +14,7 @@ import uvloop
 from gateway import app as composition
 from gateway.cli_brands import brands
 from gateway.cli_deliveries import deliveries
+from gateway.cli_doctor import doctor
 from gateway.cli_ledger import ledger
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
 from gateway.cli_records import records
@@ -28,6 +29,7 @@ app.add_typer(brands, name="brands")
 app.add_typer(records, name="records")
 app.add_typer(deliveries, name="deliveries")
 app.command()(ledger)
+app.command()(doctor)
 
 
 @app.command()

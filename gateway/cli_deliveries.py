@@ -31,11 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from gateway.store.database import Database, Transaction
 
-    from gateway.store.database import Database
-
-    Verb = Callable[[AsyncConnection, Collection[int], Operator, datetime], Awaitable[dict[int, Verdict]]]
+    Verb = Callable[[Transaction, Collection[int], Operator, datetime], Awaitable[dict[int, Verdict]]]
 
 deliveries = typer.Typer(help="Deliveries: list, show, reopen, skip.", no_args_is_help=True)
 

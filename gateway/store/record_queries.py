@@ -147,14 +147,6 @@ async def reveal_record(
     )
 
 
-async def find_oldest_waiting(connection: AsyncConnection) -> dict[str, tuple[int, datetime]]:
-    """(how many, since when the oldest) of records in each state that somebody or something has to end."""
-    record = inbound_record.c
-    waiting = record.state.in_(("parked", "unmapped", "quarantined", "requeued"))
-    query = select(record.state, func.count(), func.min(record.received_at)).where(waiting).group_by(record.state)
-    return {state: (count, oldest) for state, count, oldest in (await connection.execute(query)).all()}
-
-
 def _views() -> Select[Any]:
     brand = func.coalesce(inbound_record.c.brand, job.c.brand).label("brand")
     columns = (inbound_record.c[name] for name in _PLAIN)

@@ -1,0 +1,82 @@
+"""What stands still in a gateway's database, as findings: expiry, destinations, records, deliveries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gateway.core.document import stamp
+from gateway.finding import Finding, fine, problem, warning
+from gateway.store import checkup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from gateway.store.checkup import Waiting
+    from gateway.store.database import Transaction
+
+# Idle partitions are noted every ten seconds; by now an active clock has looked at whatever is due.
+SOON = timedelta(minutes=1)
+LONG = timedelta(hours=1)
+
+_RECORDS = {
+    "requeued": ("waits for a clock", "is a gateway running with `--role clock`?"),
+    "parked": ("waits for what it refers to, or behind another", "`gateway records list --state parked`"),
+    "unmapped": ("waits for a reason to be mapped", "add it to the brand's profile, then `gateway brands import`"),
+    "quarantined": ("needs somebody's eyes", "`gateway records list --state quarantined`"),
+}
+_DELIVERIES = {
+    "pending": ("waits to be sent", "is a gateway running with `--role relay`? `gateway deliveries list`"),
+    "held": ("waits for a reason to be mapped", "add it to the brand's profile, then `gateway brands import`"),
+    "dead": ("was given up", "`gateway deliveries show`, then reopen or skip it"),
+}
+
+
+async def examine_standstill(connection: Transaction, answers: str, now: datetime) -> list[Finding]:
+    """`answers` is what the topics begin with whose partitions expiry waits for."""
+    findings = [await _examine_expiry(connection, answers, now), await _examine_destinations(connection)]
+    findings += _waiting("records", await checkup.find_waiting_records(connection), _RECORDS, now)
+    findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection), _DELIVERIES, now)
+    return findings
+
+
+async def _examine_expiry(connection: Transaction, answers: str, now: datetime) -> Finding:
+    unread = await checkup.find_unread(connection, answers, now - SOON)
+    overdue = await checkup.count_overdue_offers(connection, now - 2 * SOON)
+    if not unread:
+        if overdue:
+            return problem("expiry", f"{overdue} offers are overdue", "is a gateway running with `--role clock`?")
+        return fine("expiry", "every partition that carries answers is read")
+    names = ", ".join(f"{one.topic}[{one.partition}]" for one in unread[:3])
+    found = f"nobody reads {len(unread)} partitions that carry answers ({names}{', …' if len(unread) > 3 else ''})"
+    remedy = "run a gateway with `--role consume`: until they are read, no offer expires"
+    if overdue:
+        return problem("expiry", f"{found}, and {overdue} offers are overdue", remedy)
+    return warning("expiry", found, remedy)
+
+
+async def _examine_destinations(connection: Transaction) -> Finding:
+    stopped = await checkup.find_stopped_destinations(connection)
+    if not stopped:
+        return fine("destinations", "all active")
+    told = ", ".join(f"{name} {state}" for name, state in stopped.items())
+    return warning("destinations", told, "what is owed to them waits until they are active")
+
+
+def _waiting(
+    subject: str, found: Iterable[Waiting], meanings: dict[str, tuple[str, str]], now: datetime
+) -> Iterator[Finding]:
+    listed = list(found)
+    if not listed:
+        yield fine(subject, "none waits")
+    for one in listed:
+        meaning, remedy = meanings[one.state]
+        told = f"{one.count} {one.state}, the oldest since {stamp(one.since)}: {meaning}"
+        age = now - one.since
+        # What a running gateway ends by itself is a finding only when it did not.
+        by_itself = one.state in {"requeued", "pending", "parked"}
+        if by_itself and age < (LONG if one.state == "parked" else SOON):
+            yield fine(subject, told)
+        else:
+            yield warning(subject, told, remedy)

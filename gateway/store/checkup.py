@@ -1,0 +1,71 @@
+"""What stands still, as the database tells it: partitions that nobody reads, pauses, what has waited longest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from gateway.store.tables import caught_up, delivery, destination, inbound_record, job
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_WAITING = ("parked", "unmapped", "quarantined", "requeued")
+_OWED = ("pending", "held", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many are in a state, and since when the oldest is."""
+
+    state: str
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A partition that has not been read up to where it should be."""
+
+    topic: str
+    partition: int
+    caught_up_to: datetime
+
+
+async def find_waiting_records(connection: AsyncConnection) -> list[Waiting]:
+    """Records in states that somebody or something has to end."""
+    record = inbound_record.c
+    query = select(record.state, func.count(), func.min(record.received_at)).where(record.state.in_(_WAITING))
+    rows = await connection.execute(query.group_by(record.state).order_by(record.state))
+    return [Waiting(*row) for row in rows]
+
+
+async def find_owed_deliveries(connection: AsyncConnection) -> list[Waiting]:
+    """Deliveries that are owed still, dead ones of every destination included."""
+    query = select(delivery.c.state, func.count(), func.min(delivery.c.created_at)).where(delivery.c.state.in_(_OWED))
+    rows = await connection.execute(query.group_by(delivery.c.state).order_by(delivery.c.state))
+    return [Waiting(*row) for row in rows]
+
+
+async def find_unread(connection: AsyncConnection, answers: str, before: datetime) -> list[Unread]:
+    """Partitions of the topics that begin with `answers` that were read up to a moment before `before` at most."""
+    query = select(caught_up.c.topic, caught_up.c.partition, caught_up.c.caught_up_to)
+    query = query.where(caught_up.c.topic.startswith(answers, autoescape=True), caught_up.c.caught_up_to < before)
+    rows = await connection.execute(query.order_by(caught_up.c.topic, caught_up.c.partition))
+    return [Unread(*row) for row in rows]
+
+
+async def count_overdue_offers(connection: AsyncConnection, before: datetime) -> int:
+    """Open offers that should have been answered before `before`."""
+    query = select(func.count()).select_from(job).where(job.c.accept_by.is_not(None), job.c.accept_by < before)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def find_stopped_destinations(connection: AsyncConnection) -> dict[str, str]:
+    """Name and state of every destination that is not active."""
+    query = select(destination.c.name, destination.c.state).where(destination.c.state != "active")
+    return {row.name: row.state for row in await connection.execute(query.order_by(destination.c.name))}
