@@ -75,7 +75,7 @@ class Work:
     tried: dict[LaneKey, list[Tried]] = field(default_factory=dict)
 
     def results(self) -> list[LaneResult]:
-        return [LaneResult(lane, self.tried.get(_key(lane), ())) for lane in self.claim.lanes]
+        return [LaneResult(lane, self.tried.get(lane.place, ())) for lane in self.claim.lanes]
 
 
 class Relay:
@@ -183,7 +183,11 @@ class Relay:
     async def deliver(self, work: Work) -> bool:
         """Sends what `work` covers and records it. False where the transport turned out to be away."""
         if self._ready is not None:
-            await self._ready(work.claim)
+            try:
+                await self._ready(work.claim)
+            except BaseException:
+                await self._record(work)
+                raise
         reachable = True
         # All heads first, then all seconds, ...: a lane takes part as long as it has not failed.
         lanes = [lane for lane in work.claim.lanes if lane.deliveries]
@@ -203,28 +207,26 @@ class Relay:
 
     async def _send(self, work: Work, heads: list[tuple[ClaimedLane, ClaimedDelivery]]) -> bool:
         """Renders and publishes one delivery of each lane; False where the transport is away."""
-        begun_at = work.claim.now + timedelta(seconds=self._monotonic() - work.begun)
-        started = self._monotonic()
-        outcomes: dict[LaneKey, Outcome] = {}
-        batch: list[Outgoing] = []
-        for lane, one in heads:
-            document = self._document(work, lane.destination, one)
+        begun = self._monotonic()
+        documents = [self._document(work, lane.destination, one) for lane, one in heads]
+        batch = [
+            Outgoing(lane.destination, one, document)
+            for (lane, one), document in zip(heads, documents, strict=True)
+            if not isinstance(document, Rejected)
+        ]
+        published = iter(await self._publish(batch) if batch else ())
+        begun_at = work.claim.now + timedelta(seconds=begun - work.begun)
+        took = timedelta(seconds=self._monotonic() - begun)
+        reachable = True
+        for (lane, one), document in zip(heads, documents, strict=True):
             if isinstance(document, Rejected):
-                outcomes[_key(lane)] = document
+                tried = self._tried(one, document, None, begun_at, took)
             else:
-                batch.append(Outgoing(lane.destination, one, document))
-        published = await self._publish(batch) if batch else []
-        sent = {}
-        for outgoing, outcome in zip(batch, published, strict=True):
-            key = (outgoing.delivery.destination, outgoing.delivery.lane)
-            outcomes[key] = outcome
-            sent[key] = outgoing.document
-        took = self._monotonic() - started
-        for lane, one in heads:
-            key = _key(lane)
-            tried = self._tried(one, outcomes[key], sent.get(key), begun_at, took)
-            work.tried.setdefault(key, []).append(tried)
-        return not any(_is_away(outcome) for outcome in published)
+                outcome = next(published)
+                reachable = reachable and not _is_away(outcome)
+                tried = self._tried(one, outcome, document, begun_at, took)
+            work.tried.setdefault(lane.place, []).append(tried)
+        return reachable
 
     def _document(self, work: Work, destination: Destination, one: ClaimedDelivery) -> Document | Rejected:
         note = one.event.note
@@ -241,31 +243,32 @@ class Relay:
 
     async def _publish(self, batch: list[Outgoing]) -> list[Outcome]:
         try:
-            return await self._publisher.publish(batch)
+            outcomes = await self._publisher.publish(batch)
+            return [outcome for _, outcome in zip(batch, outcomes, strict=True)]
         except Exception as error:  # noqa: BLE001 - a bug of one publisher stops no other
             _tell("publish.failed", error, kind=self._publisher.kind, deliveries=len(batch))
             return [Retryable(Fault.PUBLISHER_BUG, type(error).__name__)] * len(batch)
 
     def _tried(
-        self, one: ClaimedDelivery, outcome: Outcome, document: Document | None, begun_at: datetime, took: float
+        self, one: ClaimedDelivery, outcome: Outcome, document: Document | None, begun_at: datetime, took: timedelta
     ) -> Tried:
         step = next_step(outcome, one.retries, self._jitter())
-        ended = begun_at + timedelta(seconds=took)
+        is_away = _is_away(outcome)
         return Tried(
             delivery=one,
             state=step.state,
             outcome=step.outcome,
+            begun_at=begun_at,
             reason=step.reason,
             detail=step.detail,
             fault_domain=step.domain,
-            due_at=None if step.delay is None else ended + timedelta(seconds=step.delay),
+            due_at=None if step.delay is None else begun_at + took + timedelta(seconds=step.delay),
             digest=None if document is None else hashlib.sha256(document.body).hexdigest(),
-            begun_at=begun_at,
-            duration_ms=round(took * 1000),
-            attempted=document is not None,
+            duration_ms=round(took.total_seconds() * 1000),
+            attempted=document is not None and not is_away,
             retried=step.counts,
             # A first try that succeeded needs no row of its own; one that says nothing about the delivery neither.
-            noted=not _is_away(outcome) and (step.state != "delivered" or one.attempts > 0),
+            noted=not is_away and (step.state != "delivered" or one.attempts > 0),
         )
 
     async def _record(self, work: Work) -> None:
@@ -283,8 +286,8 @@ class Relay:
         if recorded.lost:
             log.warning("claims.lost", lanes=len(recorded.lost), kind=self._publisher.kind)
         for lane in work.claim.lanes:
-            if _key(lane) not in recorded.lost:
-                for tried in work.tried.get(_key(lane), ()):
+            if lane.place not in recorded.lost:
+                for tried in work.tried.get(lane.place, ()):
                     self._attempted(lane.destination, tried)
 
     async def _record_once(self, work: Work) -> Recorded:
@@ -293,12 +296,8 @@ class Relay:
             return await record(connection, work.claim, work.results(), now)
 
 
-def _key(lane: ClaimedLane) -> LaneKey:
-    return lane.destination.number, lane.key
-
-
 def _all_delivered(work: Work, lane: ClaimedLane) -> bool:
-    return all(tried.state == "delivered" for tried in work.tried[_key(lane)])
+    return all(tried.state == "delivered" for tried in work.tried[lane.place])
 
 
 def _is_away(outcome: Outcome) -> bool:

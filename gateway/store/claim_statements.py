@@ -47,40 +47,32 @@ WHERE rowid IN (
 RETURNING destination, key
 """
 
-# Of each lane the first few that are owed, up to the first that waits for a mapping or for an operator.
+# Of each lane the first few that are owed. Those behind a held or dead one are among them: the reader stops there.
 _READ_POSTGRESQL = f"""
 SELECT {{columns}}
 FROM json_to_recordset(CAST(:rows AS json)) AS claimed(destination bigint, key bigint, strict boolean)
 CROSS JOIN LATERAL (
-    SELECT owed.*, count(*) FILTER (WHERE state <> 'pending') OVER (ORDER BY position) AS waiting
-    FROM (
-        SELECT * FROM delivery
-        WHERE delivery.destination = claimed.destination AND delivery.lane = claimed.key
-          AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.strict)
-        ORDER BY position LIMIT {DEPTH}
-    ) AS owed
+    SELECT * FROM delivery
+    WHERE delivery.destination = claimed.destination AND delivery.lane = claimed.key
+      AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.strict)
+    ORDER BY position LIMIT {DEPTH}
 ) AS ahead
 JOIN event ON event.number = ahead.event
-WHERE ahead.waiting = 0
 """
 
 _READ_SQLITE = f"""
 SELECT {{columns}}
-FROM (
-    SELECT owed.*, count(*) FILTER (WHERE owed.state <> 'pending')
-        OVER (PARTITION BY owed.destination, owed.lane ORDER BY owed.position) AS waiting
-    FROM json_each(:rows) AS claimed JOIN delivery AS owed ON owed.number IN (
-        SELECT number FROM delivery
-        WHERE destination = claimed.value ->> 'destination' AND lane = claimed.value ->> 'key'
-          AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.value ->> 'strict')
-        ORDER BY position LIMIT {DEPTH}
-    )
-) AS ahead
+FROM json_each(:rows) AS claimed
+JOIN delivery AS ahead ON ahead.number IN (
+    SELECT number FROM delivery
+    WHERE destination = claimed.value ->> 'destination' AND lane = claimed.value ->> 'key'
+      AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.value ->> 'strict')
+    ORDER BY position LIMIT {DEPTH}
+)
 JOIN event ON event.number = ahead.event
-WHERE ahead.waiting = 0
 """
 
-_OF_DELIVERY = ("number", "destination", "lane", "position", "previous", "claims", "attempts", "retries")
+_OF_DELIVERY = ("destination", "lane", "position", "number", "state", "previous", "claims", "attempts", "retries")
 _OF_EVENT = (
     "number",
     "type",
@@ -106,7 +98,7 @@ def take_lanes(dialect: str) -> TextClause:
 
 @cache
 def read_claimed(dialect: str) -> TextualSelect:
-    """What a claim covers of the lanes `rows` (JSON): the columns of each delivery, then those of its event."""
+    """The first deliveries owed on the lanes `rows` (JSON): the columns of each, then those of its event."""
     columns = [f"ahead.{name} AS delivery_{name}" for name in _OF_DELIVERY]
     columns += [f"event.{name} AS event_{name}" for name in _OF_EVENT]
     statement = text((_READ_SQLITE if dialect == "sqlite" else _READ_POSTGRESQL).format(columns=", ".join(columns)))

@@ -7,10 +7,10 @@ longer on a lane has lost it and changes nothing there.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import groupby, takewhile
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Executable, null, update
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.destinations import Destination
@@ -36,16 +35,16 @@ if TYPE_CHECKING:
 LaneKey = tuple[int, int]
 
 # Columns of `read_claimed`.
-_LANE = itemgetter(1, 2)
-_PLACE = itemgetter(1, 2, 3)
-_EVENT_TYPE = 9
+_LANE = itemgetter(0, 1)
+_NUMBER = 3
+_STATE = 4
+_EVENT_TYPE = 10
 
 # While several destinations are due, one of them takes at most this part of a claim.
 _LARGEST_PART = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedDelivery:
+class ClaimedDelivery(NamedTuple):
     """A delivery that a claim covers. `claims` counts this one too; `attempts` and `retries` are before it."""
 
     number: int
@@ -59,13 +58,16 @@ class ClaimedDelivery:
     event: StoredEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedLane:
+class ClaimedLane(NamedTuple):
     """The claimed part of a lane, in its order; empty where everything covered was superseded."""
 
     destination: Destination
-    key: int
+    place: LaneKey
     deliveries: tuple[ClaimedDelivery, ...]
+
+    @property
+    def key(self) -> int:
+        return self.place[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +104,7 @@ async def claim(
     if resting:
         await connection.execute(_rest(connection.dialect.name), encode_rows(connection, _key_rows(resting)))
     covered = await _without_overtaken(connection, covered, by_number, now)
-    claimed = (
-        ClaimedLane(destination=by_number[number], key=key, deliveries=deliveries)
-        for (number, key), deliveries in covered.items()
-    )
+    claimed = (ClaimedLane(by_number[place[0]], place, deliveries) for place, deliveries in covered.items())
     return Claim(token=token, now=now, until=until, lanes=tuple(claimed))
 
 
@@ -125,13 +124,21 @@ async def _cover(
 ) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
     lanes = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
     result = await connection.execute(read_claimed(connection.dialect.name), encode_rows(connection, lanes))
-    rows = sorted(result.all(), key=_PLACE)
-    published = [row[0] for row in rows if row[_EVENT_TYPE] == EventType.NOTE_PUBLISHED]
+    # The first three columns are a delivery's place in its lane.
+    rows = sorted(map(tuple, result.all()))
+    ahead = [row for _, of_lane in groupby(rows, key=_LANE) for row in takewhile(_is_pending, of_lane)]
+    published = [row[_NUMBER] for row in ahead if row[_EVENT_TYPE] == EventType.NOTE_PUBLISHED]
     if published:
         # Counted now, not when the claim is recorded: a retraction asks whether it may have left.
         mine = any_of(connection, delivery.c.number, published)
         await connection.execute(update(delivery).where(mine).values(claims=delivery.c.claims + 1))
-    return {key: tuple(map(_delivery_from, of_lane)) for key, of_lane in groupby(rows, key=_LANE)}
+    return {place: tuple(map(_delivery_from, of_lane)) for place, of_lane in groupby(ahead, key=_LANE)}
+
+
+def _is_pending(row: tuple[Any, ...]) -> bool:
+    """What is held waits for a mapping and what is dead for an operator, and so does everything behind it."""
+    state: str = row[_STATE]
+    return state == "pending"
 
 
 async def _without_overtaken(
@@ -154,7 +161,7 @@ async def _without_overtaken(
     gone, handed_on = await supersede_notes(connection, notes, covered_now, strict, now)
     return {
         key: tuple(
-            replace(one, previous=handed_on.get(one.number, one.previous))
+            one._replace(previous=handed_on.get(one.number, one.previous))
             for one in deliveries
             if one.number not in gone
         )
@@ -172,9 +179,9 @@ def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
     return [{"destination": number, "key": key} for number, key in keys]
 
 
-def _delivery_from(row: Row[Any]) -> ClaimedDelivery:
+def _delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
     """From the columns of `read_claimed`, by position: thousands a second pass here."""
-    number, destination, key, position, previous, claims, attempts, retries, *of_event = tuple(row)
+    destination, key, position, number, _, previous, claims, attempts, retries, *of_event = row
     event, kind, job, source, brand, version, profile, occurred_at, recorded_at, body, note, revision = of_event
     return ClaimedDelivery(
         number=number,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sqlalchemy import Executable, bindparam, delete, insert, null, select, tuple_, update
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, LaneKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Tried(NamedTuple):
     """What one try made of a delivery. `pending` is due again at `due_at`.
 
     `attempted`: it left the building; `retried`: it counts in the schedule. A try that is neither (the transport was
@@ -33,12 +32,12 @@ class Tried:
     delivery: ClaimedDelivery
     state: Literal["delivered", "pending", "dead"]
     outcome: str
+    begun_at: datetime
     reason: str | None = None
     detail: str | None = None
     fault_domain: str | None = None
     due_at: datetime | None = None
     digest: str | None = None
-    begun_at: datetime
     duration_ms: int = 0
     attempted: bool = True
     retried: bool = False
@@ -53,39 +52,26 @@ class Recorded:
     left_due: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LaneResult:
+class LaneResult(NamedTuple):
     """What was tried of one claimed lane, in its order: all delivered, but perhaps the last."""
 
     lane: ClaimedLane
     tried: Sequence[Tried] = ()
 
     @property
-    def key(self) -> LaneKey:
-        return self.lane.destination.number, self.lane.key
-
-    @property
-    def last(self) -> Tried | None:
-        return self.tried[-1] if self.tried else None
+    def owed_still(self) -> Tried | None:
+        """The last try, where its delivery is still owed: not delivered, and not given up on a relaxed destination."""
+        last = self.tried[-1] if self.tried else None
+        if last is None or last.state == "delivered":
+            return None
+        return last if last.state == "pending" or self.lane.destination.strict else None
 
     @property
     def given_up(self) -> ClaimedDelivery | None:
         """The delivery that died where dead ones are not owed any more."""
-        if self.last is None or self.last.state != "dead" or self.lane.destination.strict:
-            return None
-        return self.last.delivery
-
-    @property
-    def settled(self) -> int:
-        """How many are no longer owed."""
-        is_last_owed = self.last is not None and self.last.state != "delivered" and self.given_up is None
-        return len(self.tried) - is_last_owed
-
-    def due_at(self, now: datetime) -> datetime | None:
-        """When what is left is due; None while the dead head of a strict lane waits for an operator."""
-        if self.last is None or self.last.state == "delivered" or self.given_up is not None:
-            return now
-        return None if self.last.state == "dead" else self.last.due_at or now
+        last = self.tried[-1] if self.tried else None
+        gone = last is not None and last.state == "dead" and not self.lane.destination.strict
+        return last.delivery if last is not None and gone else None
 
 
 async def record(connection: AsyncConnection, claim: Claim, results: Iterable[LaneResult], now: datetime) -> Recorded:
@@ -94,20 +80,18 @@ async def record(connection: AsyncConnection, claim: Claim, results: Iterable[La
     A constant number of statements. A lane whose token is not the claim's any more is left alone with everything
     recorded of it.
     """
-    by_key = {result.key: result for result in results}
-    owed = await _lock_own_lanes(connection, claim, sorted(by_key))
-    mine = {key: by_key[key] for key in owed}
+    by_place = {result.lane.place: result for result in results}
+    owed = await _lock_own_lanes(connection, claim, sorted(by_place))
+    mine = {place: by_place[place] for place in owed}
     tried = [one for result in mine.values() for one in result.tried]
-    if tried:
-        rows = [_settled_row(one, now) for one in tried]
-        await connection.execute(_settle(connection.dialect.name), encode_rows(connection, rows))
+    await _settle(connection, tried, now)
     noted = [_attempt_row(one) for one in tried if one.noted]
     if noted:
         await connection.execute(_insert_attempts(connection.dialect.name), encode_rows(connection, noted))
     given_up = [result.given_up for result in mine.values()]
     await hand_on(connection, [_link(one) for one in given_up if one is not None], strict=())
     left_due = await _give_back(connection, mine, owed, now)
-    return Recorded(frozenset(by_key.keys() - owed.keys()), left_due)
+    return Recorded(frozenset(by_place.keys() - owed.keys()), left_due)
 
 
 async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> None:
@@ -115,11 +99,27 @@ async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> N
     await record(connection, claim, [LaneResult(one) for one in claim.lanes], now)
 
 
-async def _lock_own_lanes(connection: AsyncConnection, claim: Claim, keys: Sequence[LaneKey]) -> dict[LaneKey, int]:
-    """Locks, in everybody's order, the lanes that still carry the claim's token. By key: what is owed."""
-    rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in keys])
+async def _lock_own_lanes(connection: AsyncConnection, claim: Claim, places: Sequence[LaneKey]) -> dict[LaneKey, int]:
+    """Locks, in everybody's order, the lanes that still carry the claim's token. By place: what is owed."""
+    rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in places])
     found = await connection.execute(_own_lanes(connection.dialect.name), {**rows, "token": claim.token})
     return {(number, key): owed for number, key, owed in found.all()}
+
+
+async def _settle(connection: AsyncConnection, tried: Iterable[Tried], now: datetime) -> None:
+    """First tries that succeeded, as most do, by a statement that is given little; all others by one that sets all."""
+    at_once = []
+    others = []
+    for one in tried:
+        if one.state == "delivered" and not one.noted and one.delivery.claims == 1:
+            at_once.append({"number": one.delivery.number, "digest": one.digest})
+        else:
+            others.append(_settled_row(one, now))
+    if at_once:
+        rows = encode_rows(connection, at_once)
+        await connection.execute(_deliver_at_once(connection.dialect.name), {**rows, "now": now})
+    if others:
+        await connection.execute(_settle_others(connection.dialect.name), encode_rows(connection, others))
 
 
 async def _give_back(
@@ -131,18 +131,26 @@ async def _give_back(
     """
     finished: list[dict[str, Any]] = []
     rest: list[dict[str, Any]] = []
-    for (number, key), result in mine.items():
-        left = owed[number, key] - result.settled
-        row = {"destination": number, "key": key}
+    for place, result in mine.items():
+        last = result.owed_still
+        left = owed[place] - len(result.tried) + (last is not None)
         if left > 0:
-            rest.append({**row, "owed": left, "due_at": result.due_at(now)})
+            due_at = _due_at(last, now)
+            rest.append({"destination": place[0], "key": place[1], "owed": left, "due_at": due_at})
         else:
-            finished.append(row)
+            finished.append({"destination": place[0], "key": place[1]})
     if finished:
         await connection.execute(delete_lanes(connection.dialect.name), encode_rows(connection, finished))
     if rest:
         await connection.execute(_free_lanes(connection.dialect.name), encode_rows(connection, rest))
     return any(row["due_at"] is not None and row["due_at"] <= now for row in rest)
+
+
+def _due_at(last: Tried | None, now: datetime) -> datetime | None:
+    """When a lane is due whose head is now what `last` tried (None: another); a dead head waits for an operator."""
+    if last is None:
+        return now
+    return None if last.state == "dead" else last.due_at or now
 
 
 def _settled_row(tried: Tried, now: datetime) -> dict[str, Any]:
@@ -202,7 +210,15 @@ def _own_lanes(dialect: str) -> Executable:
 
 
 @cache
-def _settle(dialect: str) -> Executable:
+def _deliver_at_once(dialect: str) -> Executable:
+    rows = given(dialect, number=Number, digest=delivery.c.digest.type)
+    settled_at = bindparam("now", type_=Moment())
+    changed = {"state": "delivered", "claims": 1, "attempts": 1, "digest": rows.c.digest, "settled_at": settled_at}
+    return update(delivery).where(delivery.c.number == rows.c.number).values(changed)
+
+
+@cache
+def _settle_others(dialect: str) -> Executable:
     names = ("state", "reason", "detail", "claims", "attempts", "retries", "due_at", "digest", "settled_at")
     rows = given(dialect, number=Number, **{name: delivery.c[name].type for name in names})
     values = {name: rows.c[name] for name in names}

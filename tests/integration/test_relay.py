@@ -166,7 +166,7 @@ async def test_while_the_transport_is_away_nothing_is_counted_and_everything_giv
     relay = relay_of(outbox, RecordingPublisher(for_lane(1, *away), for_lane(2, *away)))
     assert await relay.deliver(await relay.claim()) is False
     rows = (await outbox.deliveries()).values()
-    assert {(row["state"], row["retries"]) for row in rows} == {("pending", 0)}
+    assert {(row["state"], row["retries"], row["attempts"]) for row in rows} == {("pending", 0, 0)}
     assert await outbox.rows(tables.attempt) == []
     assert await relay.relay_once() == 2
     assert await outbox.lanes() == {}
