@@ -223,10 +223,15 @@ class Gateway:
             await broker.stop()
 
     async def _note_idle(self, subscription: Subscription) -> None:
-        """How far quiet partitions have been read: what the expiry of offers waits for."""
-        async with self.database.transaction() as connection:
-            now = await self.database.now(connection)
-            await inbox.save_caught_up(connection, await subscription.idle_partitions(now))
+        """How far quiet partitions have been read: what the expiry of offers waits for. Where that fails, it waits."""
+        try:
+            async with self.database.transaction() as connection:
+                now = await self.database.now(connection)
+            idle = await subscription.idle_partitions(now)
+            async with self.database.transaction() as connection:
+                await inbox.save_caught_up(connection, idle)
+        except Exception as error:  # noqa: BLE001 - the database or the broker is away: the next round comes
+            log.warning("idle.unknown", error=type(error).__name__)
 
     async def _relay(self) -> None:
         lease = timedelta(seconds=self.settings.relay_lease_seconds)

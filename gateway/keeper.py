@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import structlog
+
 from gateway.brands import load_library
 from gateway.inbound.directory import Directory, make_directory
 from gateway.mapping.library import Profiles
@@ -16,6 +18,8 @@ from gateway.store.profiles import read_stamp
 if TYPE_CHECKING:
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
+
+log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
 
@@ -43,12 +47,15 @@ class Keeper:
         self.directory = make_directory(accounts, destinations.values(), profiles.active)
 
     async def run(self) -> None:
-        """Refreshes until cancelled."""
+        """Refreshes until cancelled. While the database is away, what was known last stands."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), REFRESH_SECONDS)
             self._again.clear()
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception as error:  # noqa: BLE001 - the roles wait for the database in place; this must not end them
+                log.warning("keeper.waits", error=type(error).__name__)
 
     def look_again(self) -> None:
         """Lets `run` refresh at once: this process has changed something that is kept here."""

@@ -30,7 +30,7 @@ class Form(StrEnum):
     CONNECT = "connect"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Envelope:
     """A message before translation. `type` is without its version (`offer.submit`; in Connect the record type).
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.core.parties import Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RawRecord:
     """What was taken in, unread. `door` is the whole topic name, or the name of an HTTP door.
 

@@ -19,6 +19,8 @@ from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from gateway.inbound.backoff import Backoff
+from gateway.inbound.moments import LATEST
+from gateway.inbound.receive import TooManyBugs
 from gateway.inbound.record import RawRecord
 from gateway.store.inbox import Intake
 
@@ -44,6 +46,7 @@ MAX_RECORD_BYTES = 8 * 1024 * 1024
 IDLE_MARGIN = timedelta(seconds=2)
 
 LOG_APPEND_TIME = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ConsumerStuck(RuntimeError):
@@ -107,6 +110,7 @@ class Subscription:
         self._doors = doors
         self._receive = receive
         self._backoff = Backoff()
+        self._gave_up: TooManyBugs | None = None
         self.drain = Drain()
         self._subscriber = broker.subscriber(
             pattern=doors.pattern(),
@@ -152,25 +156,36 @@ class Subscription:
                     await message.ack()
             except Exception as error:  # noqa: BLE001 - whatever is broken, the batch is read again
                 failure = error
-                await message.nack()
+                self._rewind(message.raw_message)
         if failure is None:
             self._backoff.succeeded()
             return
+        if isinstance(failure, TooManyBugs):
+            self._gave_up = failure
         log.warning("batch.failed", exc_info=failure)
         # Outside the lock, or a rebalance would wait for it too; well under the poll interval.
         await self._backoff.wait()
 
+    def _rewind(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Back to the first record of each partition. One that was taken away meanwhile is its new owner's to read;
+        FastStream's `nack` would stop there, and the rest of the batch would be skipped.
+        """
+        first: dict[TopicPartition, int] = {}
+        for record in records:
+            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        for partition in first.keys() & self.consumer.assignment():
+            self.consumer.seek(partition, first[partition])
+
     def _raw(self, record: Any) -> RawRecord:
         door = self._doors.door(record.topic)
-        now = datetime.now(UTC)
-        appended = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        appended = _moment(record.timestamp)
         is_append_time = record.timestamp_type == LOG_APPEND_TIME
         return RawRecord(
             door=record.topic,
             partition=record.partition,
             offset=record.offset,
             append_time=appended,
-            arrived_at=appended if is_append_time else now,
+            arrived_at=appended if is_append_time else datetime.now(UTC),
             key=record.key,
             headers=tuple(record.headers),
             value=record.value,
@@ -187,13 +202,15 @@ class Subscription:
         return consumer
 
     def check(self) -> None:
-        """Raises `ConsumerStuck` where the consume loop or the group's coordination has ended by itself."""
+        """Raises `ConsumerStuck` where the consume loop has ended by itself, or must not go on."""
+        if self._gave_up is not None:
+            raise ConsumerStuck(str(self._gave_up)) from self._gave_up
         tasks = self._subscriber.tasks
         if tasks and (len(tasks) > MOST_TASKS or all(task.done() for task in tasks)):
             raise ConsumerStuck("the consume loop has ended")
 
     async def idle_partitions(self, now: datetime) -> list[Intake]:
-        """How far partitions without new records have been read: to their end, as of the last fetch."""
+        """How far partitions without new records have been read and settled: to their end, as of the last fetch."""
         consumer = self.consumer
         idle = []
         for partition in consumer.assignment():
@@ -207,8 +224,23 @@ class Subscription:
 async def _caught_up_to(
     consumer: AIOKafkaConsumer, partition: TopicPartition, now: datetime
 ) -> tuple[int, datetime] | None:
-    end, polled = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
-    if end is None or polled is None or await consumer.position(partition) < end:
+    """What was fetched may still be on its way into the database: only what is committed was settled."""
+    if partition not in consumer.assignment():
         return None
-    fetched = datetime.fromtimestamp(polled / 1000, UTC)
-    return end, min(fetched, now) - IDLE_MARGIN
+    end, polled = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
+    if end is None or polled is None:
+        return None
+    settled = await consumer.committed(partition)
+    if settled is None:
+        settled = (await consumer.beginning_offsets([partition]))[partition]
+    if settled < end:
+        return None
+    return end, min(_moment(polled), now) - IDLE_MARGIN
+
+
+def _moment(milliseconds: int) -> datetime:
+    """A broker's time; where its records carry their senders' times, that may be any number."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return LATEST if milliseconds > 0 else _EPOCH

@@ -14,7 +14,7 @@ from gateway.core.parties import Json, Members, Side
 from gateway.inbound.words import Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Translated:
     """A record that was understood.
 
