@@ -5,8 +5,8 @@ Every entity has a number of its own kind; the canonical id is the kind's prefix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -24,8 +24,7 @@ class Kind(StrEnum):
     DELIVERY = "dlv"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
+class Ref(NamedTuple):
     """A thing as one source calls it. `source` is empty for names that are the gateway's own."""
 
     kind: Kind

@@ -46,7 +46,7 @@ class Seen:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecordRow:
     """One row of `inbound_record`, as written at the end of a batch or read back to be decided again."""
 

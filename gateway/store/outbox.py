@@ -33,7 +33,7 @@ CHANNEL = "gateway_outbox"
 RANKS = (0, 1, 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NewEvent:
     """A row of `event`. `body` is encoded JSON; `recipients` is how many deliveries are appended for it."""
 
@@ -54,7 +54,7 @@ class NewEvent:
     body: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NewDelivery:
     """One event owed to one destination. `lane` is the job, or minus the record; `position` is unique in its lane.
 
