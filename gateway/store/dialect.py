@@ -31,7 +31,8 @@ def any_of(
     if is_sqlite(connection):
         each = func.json_each(bindparam(None, orjson.dumps(listed).decode(), unique=True)).table_valued("value")
         return key.in_(select(each.c.value))
-    kind = ARRAY(String()) if listed and isinstance(listed[0], str) else ARRAY(BigInteger())
+    # Told by the column: there may be nothing listed.
+    kind = ARRAY(String()) if isinstance(key.type, String) else ARRAY(BigInteger())
     return key == any_(bindparam(None, listed, type_=kind, unique=True))
 
 
