@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gateway.cli_database import look
 from gateway.cli_output import NOT_SO, Json, make_console, show_json
-from gateway.store.ledger import Ledger, count_by_brand, count_by_door, read_ledger
+from gateway.store.ledger import BrandCounts, Ledger, count_by_brand, count_by_door, read_ledger
 
 if TYPE_CHECKING:
     from gateway.store.database import Transaction
@@ -45,7 +45,7 @@ async def _read(connection: Transaction, by: By | None) -> tuple[Ledger, dict[st
     match by:
         case By.BRAND:
             brands = await count_by_brand(connection)
-            return found, {"brands": {name: _brand(asdict(counts)) for name, counts in brands.items()}}
+            return found, {"brands": {name: _brand(counts) for name, counts in brands.items()}}
         case By.DOOR:
             doors = await count_by_door(connection)
             return found, {"doors": {name: {"total": one.total, "states": one.states} for name, one in doors.items()}}
@@ -53,10 +53,10 @@ async def _read(connection: Transaction, by: By | None) -> tuple[Ledger, dict[st
             return found, {}
 
 
-def _brand(counts: dict[str, Any]) -> dict[str, Any]:
+def _brand(counts: BrandCounts) -> dict[str, Any]:
     return {
-        "inbound": {"total": sum(counts["inbound"].values()), "states": dict(counts["inbound"])},
-        "outbound": {"total": counts["owed"], "states": dict(counts["outbound"])},
+        "inbound": {"total": counts.inbound.total(), "states": dict(counts.inbound)},
+        "outbound": {"total": counts.owed, "states": dict(counts.outbound)},
     }
 
 
