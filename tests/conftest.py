@@ -120,6 +120,34 @@ def database_url(request) -> str:
     return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
 
 
+def _staff(url: str) -> None:
+    from tests.inbound import staff
+
+    _upgrade(url)
+    staff(url)
+
+
+@pytest.fixture(scope="session")
+def _staffed_templates(postgres, tmp_path_factory) -> Iterator[dict[str, PostgresTemplates | SqliteTemplates]]:
+    on_postgres = PostgresTemplates(postgres, _staff)
+    yield {"sqlite": SqliteTemplates(tmp_path_factory.mktemp("staffed"), _staff), "postgresql": on_postgres}
+    on_postgres.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def staffed_url(request, _staffed_templates) -> Iterator[str]:
+    """Either database, migrated, with brands in force and a provider with its people (see tests.inbound)."""
+    with _staffed_templates[request.param].fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def staffed_postgres_url(_staffed_templates) -> Iterator[str]:
+    """The same on PostgreSQL, for what takes several processes."""
+    with _staffed_templates["postgresql"].fresh() as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def blank_database_url(request) -> Iterator[str]:
     """Either database without any table, for tests of the migrations."""

@@ -4,8 +4,10 @@ Evergreen offers under the brands harborline and maplegrove; Lakeside does the w
 a topic, with a place of its own unless a test sends one again.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +32,7 @@ EVERGREEN, LAKESIDE = "evergreen-warranty", "lakeside-appliance"
 BRANDS = Path(__file__).parent.parent / "contracts" / "brands"
 OFFERS, ACTIONS, BOOKINGS = f"{PREFIX}offers.{EVERGREEN}.v1", f"{PREFIX}actions.v1", f"{PREFIX}bookings.v1"
 SHARED_OFFERS = f"{PREFIX}offers.v1"
+LAKESIDES_PEOPLE = {"dee": "dispatcher", "tom": "technician", "tia": "technician"}
 START = "2027-01-05T15:00:00Z"
 
 _ids = count(1)
@@ -156,9 +159,7 @@ class Road:
         """Lakeside with a dispatcher `dee` and the technicians `tom` and `tia`."""
         ends = await self.receive(
             provider("organization.put", None, handle=LAKESIDE, name="Lakeside Appliance"),
-            provider("user.put", "dee", name="Dee", role="dispatcher"),
-            provider("user.put", "tom", name="Tom", role="technician"),
-            provider("user.put", "tia", name="Tia", role="technician"),
+            *(provider("user.put", name, name=name.title(), role=role) for name, role in LAKESIDES_PEOPLE.items()),
         )
         assert set(ends) == {"applied"}
 
@@ -246,19 +247,44 @@ class Road:
         return replace(raw, **changed)
 
 
+async def import_brands(gateway: Gateway, *brands: str) -> None:
+    for brand in brands:
+        file = max((BRANDS / brand).glob("profile.v*.yaml"))
+        found = await import_profile(gateway.database, file.read_text(), file=file.name, author="test", reason="test")
+        assert found.profiles, found.problems
+
+
+def make_gateway(database_url: str, prefix: str = PREFIX) -> Gateway:
+    return Gateway(Settings(database_url=database_url, topic_prefix=prefix, kafka_servers="off"))
+
+
+def staff(url: str) -> None:
+    """Puts into a migrated database the brands that tests offer under, and Lakeside with its people."""
+
+    async def run() -> None:
+        gateway = make_gateway(url)
+        try:
+            await import_brands(gateway, "harborline", "maplegrove", "ironpeak")
+            await gateway.keeper.refresh()
+            await Road(gateway).open_lakeside()
+        finally:
+            await gateway.database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
+
+
 @asynccontextmanager
-async def opened(database_url: str, *brands: str, prefix: str = PREFIX) -> AsyncIterator[Road]:
-    """A road on an empty, migrated database with the profiles of `brands` in force."""
-    gateway = Gateway(Settings(database_url=database_url, topic_prefix=prefix, kafka_servers="off"))
+async def opened(staffed_url: str, *brands: str, prefix: str = PREFIX) -> AsyncIterator[Road]:
+    """A road on such a database, with the profiles of more `brands` in force."""
+    gateway = make_gateway(staffed_url, prefix)
     try:
-        for brand in brands or ("harborline", "maplegrove"):
-            file = max((BRANDS / brand).glob("profile.v*.yaml"))
-            found = await import_profile(
-                gateway.database, file.read_text(), file=file.name, author="test", reason="test"
-            )
-            assert found.profiles, found.problems
+        await import_brands(gateway, *brands)
         await gateway.keeper.refresh()
-        yield Road(gateway)
+        road = Road(gateway)
+        # What was taken in there stands before.
+        road.offsets[ACTIONS, 0] = len(LAKESIDES_PEOPLE) + 1
+        yield road
     finally:
         await gateway.database.close()
 

@@ -10,9 +10,8 @@ from tests.inbound import EVERGREEN, LAKESIDE, SHARED_OFFERS, START, ago, enterp
 
 
 @pytest.fixture
-async def road(database_url):
-    async with opened(database_url) as road:
-        await road.open_lakeside()
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
         yield road
 
 
