@@ -1,4 +1,4 @@
-"""A manufacturer's claims system: its own JSON on a topic of its own. What that has no word for goes as a CloudEvent."""
+"""A manufacturer's claims system: its own JSON on its own topic. What that has no word for goes as a CloudEvent."""
 
 from __future__ import annotations
 

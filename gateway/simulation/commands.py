@@ -22,6 +22,7 @@ Servers = Annotated[str, typer.Option(envvar="GATEWAY_KAFKA_SERVERS", help="host
 Prefix = Annotated[str, typer.Option(envvar="GATEWAY_TOPIC_PREFIX", help="before every topic's name")]
 Brands = Annotated[Path, typer.Option(envvar="GATEWAY_BRANDS", help="folder of brand profiles")]
 Pace = Annotated[float, typer.Option(min=0.0, help="seconds between two steps of a job")]
+First = Annotated[int, typer.Option(min=1, help="the first round's number; later ones read only what is new")]
 Rounds = Annotated[int, typer.Option(min=0, help="how often every story is told; 0: without end")]
 
 NOT_SO, USAGE = 1, 2
@@ -30,11 +31,13 @@ NOT_SO, USAGE = 1, 2
 @simulate.command()
 def enterprise(
     account: Annotated[str, typer.Argument(help="one of the world's accounts")],
+    *,
     servers: Servers,
     prefix: Prefix = "gateway.",
     brands: Brands = Path("contracts/brands"),
     pace: Pace = 0.2,
     rounds: Rounds = 1,
+    first: First = 1,
 ) -> None:
     """An enterprise: offers jobs of its brands, withdraws and changes them; ends when all stories are told."""
     world = load_world()
@@ -42,17 +45,19 @@ def enterprise(
     if one is None:
         _unknown(account, world.enterprises)
         return
-    _run(run_enterprise(Line(servers, prefix), one, world, brands, pace=pace, rounds=rounds))
+    _run(run_enterprise(Line(servers, prefix, first), one, world, brands, pace=pace, rounds=rounds))
 
 
 @simulate.command()
 def provider(
     handle: Annotated[str, typer.Argument(help="one of the world's providers")],
+    *,
     servers: Servers,
     prefix: Prefix = "gateway.",
     brands: Brands = Path("contracts/brands"),
     pace: Pace = 0.2,
     rounds: Rounds = 1,
+    first: First = 1,
 ) -> None:
     """A provider: works on what its work feed brings; ends when it is told to."""
     world = load_world()
@@ -60,13 +65,15 @@ def provider(
     if one is None:
         _unknown(handle, world.providers)
         return
-    _run(run_provider(Line(servers, prefix), one, world, brands, pace=pace, rounds=rounds))
+    _run(run_provider(Line(servers, prefix, first), one, world, brands, pace=pace, rounds=rounds))
 
 
 @simulate.command()
-def customer(servers: Servers, prefix: Prefix = "gateway.", pace: Pace = 0.2, rounds: Rounds = 1) -> None:
+def customer(
+    servers: Servers, prefix: Prefix = "gateway.", pace: Pace = 0.2, rounds: Rounds = 1, first: First = 1
+) -> None:
     """The customers: they book and answer surveys; end when they are told to."""
-    _run(run_customers(Line(servers, prefix), load_world(), pace=pace, rounds=rounds))
+    _run(run_customers(Line(servers, prefix, first), load_world(), pace=pace, rounds=rounds))
 
 
 def _unknown(name: str, known: Any) -> None:

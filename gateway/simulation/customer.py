@@ -24,12 +24,12 @@ WORDS = ("Quick and kind", "Came on time", "Still a little noisy", "Would book a
 async def run_customers(line: Line, world: World, *, pace: float, rounds: int) -> None:
     """Books `rounds` times on every page (0: without end), and answers every survey, without end."""
     async with Post(line) as post, asyncio.TaskGroup() as living:
-        turns = itertools.count(1)
+        ids = itertools.count(line.first_id)
 
         async def say(source: str, kind: str, subject: str, content: dict[str, Any]) -> None:
             message = Message(
                 type=kind,
-                id=f"{source}-{next(turns)}",
+                id=f"{source}-{next(ids)}",
                 source=source,
                 subject=subject,
                 time=datetime.now(UTC),
@@ -46,7 +46,7 @@ async def run_customers(line: Line, world: World, *, pace: float, rounds: int) -
         await post.send(_poison())
         for turn in itertools.count(1):
             for page in world.pages:
-                await say("booking-page", "booking.request", f"BK-{next(turns)}", _booking(world, page, next(turns)))
+                await say("booking-page", "booking.request", f"BK-{next(ids)}", _booking(world, page, next(ids)))
             if turn == rounds:
                 return
 

@@ -38,7 +38,10 @@ class Desk:
     pace: float
     post: Post
     hearing: Hearing = field(default_factory=Hearing)
-    turns: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    ids: itertools.count[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ids = itertools.count(self.line.first_id)
 
     @property
     def topic(self) -> str:
@@ -58,7 +61,7 @@ class Desk:
         self, kind: str, subject: str, content: dict[str, Any], *, message_id: str | None = None, plainly: bool = False
     ) -> str:
         """Sends one message in the enterprise's dialect, or as a plain CloudEvent; returns its id."""
-        message_id = message_id or f"{self.enterprise.account}-{next(self.turns)}"
+        message_id = message_id or f"{self.enterprise.account}-{next(self.ids)}"
         message = Message(
             type=kind,
             id=message_id,
@@ -159,9 +162,9 @@ async def run_enterprise(
         )
         try:
             await _introduce_providers(desk)
-            for turn in itertools.count(1):
+            for turn in itertools.count(line.first_turn):
                 await _play(desk, turn)
-                if turn == rounds:
+                if turn + 1 == line.first_turn + rounds:
                     return
         finally:
             listening.cancel()

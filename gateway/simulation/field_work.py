@@ -168,7 +168,7 @@ async def loses_a_technician(it: Work) -> None:
     await it.says_of_user("user.deactivate", "T-9")
     await it.hears("appointment.changed")
     await it.says_of_user("user.reactivate", "T-9")
-    await it.says("appointment.change", appointment=visit, technician="B-1")
+    await it.gives(visit, "B-1")
     await it.starts(visit)
     await it.completes(visit, it.words.done)
 

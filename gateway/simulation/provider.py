@@ -32,12 +32,15 @@ class Office:
     pace: float
     post: Post
     hearing: Hearing = field(default_factory=Hearing)
-    turns: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    ids: itertools.count[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ids = itertools.count(self.line.first_id)
 
     async def say(self, kind: str, subject: str | None, content: dict[str, Any], *, at: datetime | None = None) -> None:
         message = Message(
             type=kind,
-            id=f"{self.provider.handle}-{next(self.turns)}",
+            id=f"{self.provider.handle}-{next(self.ids)}",
             source=self.provider.handle,
             subject=subject,
             time=at or datetime.now(UTC),
@@ -99,9 +102,14 @@ class Work:
         await self.says("appointment.add", id=visit, start=self.day(days), technician=technician)
         return visit
 
+    async def gives(self, visit: str, technician: str) -> None:
+        """Assigns the visit to somebody else."""
+        self.technicians[visit] = technician
+        await self.says("appointment.change", appointment=visit, technician=technician)
+
     async def makes(self, start: str | None = None) -> str:
         """Makes this job for a customer of the provider's own; returns the visit that comes with it, if one does."""
-        turn = next(self.office.turns)
+        turn = next(self.office.ids)
         world, visit = self.office.world, self._new_visit(TECHNICIAN)
         asked: dict[str, Any] = (
             {"appointment": {"id": visit, "start": start, "technician": TECHNICIAN}} if start else {}
@@ -127,7 +135,7 @@ class Work:
         await self._progress("complete", visit, reason=reason)
 
     async def writes(self, text: str, **content: Any) -> str:
-        note = f"N-{self.job}-{next(self.office.turns)}"
+        note = f"N-{self.job}-{next(self.office.ids)}"
         await self.says("note.add", id=note, text=text, **content)
         return note
 
@@ -143,7 +151,7 @@ class Work:
         await self.says(f"appointment.{kind}", at=at, appointment=visit, user=user, **content)
 
     def _new_visit(self, technician: str) -> str:
-        visit = f"V-{next(self.office.turns)}"
+        visit = f"V-{next(self.office.ids)}"
         self.technicians[visit] = technician
         return visit
 
@@ -174,7 +182,7 @@ async def run_provider(line: Line, provider: Provider, world: World, brands: Pat
 
 
 async def _begin_own(office: Office, story: Story) -> None:
-    work = Work(office, f"{office.provider.handle[:2].upper()}-{next(office.turns)}", story.title)
+    work = Work(office, f"{office.provider.handle[:2].upper()}-{next(office.ids)}", story.title)
     await story.worked(work)
 
 

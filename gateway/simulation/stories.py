@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.simulation.enterprise import Case
     from gateway.simulation.provider import Work
 
-SHORT_SECONDS = 4
+SHORT_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)

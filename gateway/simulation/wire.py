@@ -93,7 +93,8 @@ def read_told(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Told:
     body = orjson.loads(value)
     if "specversion" in body:
         attributes = body
-        external_id = ((body.get("data") or {}).get("job") or {}).get("external_id")
+        job = body["data"].get("job")
+        external_id = job.get("external_id") if isinstance(job, dict) else None
     else:
         attributes = {name.removeprefix("ce_"): text.decode() for name, text in headers if name.startswith("ce_")}
         external_id = body.get("claimNumber")

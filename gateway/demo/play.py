@@ -1,0 +1,186 @@
+"""One demo, from the first record to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from gateway.demo.checks import Findings, Verdict, check_all, count_expected, unfinished
+from gateway.demo.stage import Stage, StageFailed
+from gateway.demo.watch import Watch
+from gateway.store import activity
+from gateway.store.destinations import load_destinations
+from gateway.store.ledger import count_by_door
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gateway.store.database import Database
+
+PACE, CALM_PACE = 0.12, 1.0
+LOOK_SECONDS = 0.25
+READY_SECONDS = 30.0
+STORIES_SECONDS = 75.0
+REST_SECONDS = 30.0
+# How long what follows an unmapped reason may pile up behind it, so that there is something to be released.
+WAITING_SECONDS = 1.5
+_OPEN_RECORDS = frozenset({"parked", "unmapped", "requeued"})
+_OPEN_DELIVERIES = frozenset({"pending", "held"})
+
+
+class Play:
+    """Runs the stories on a stage and finds out what became of them."""
+
+    def __init__(self, stage: Stage, console: Console, database: Database, begun: float) -> None:
+        self._stage = stage
+        self._console = console
+        self._database = database
+        self._released = ""
+        self.watch = Watch(stage, console, (), begun=begun)
+
+    async def run(self) -> tuple[Findings, list[Verdict]]:
+        """Every story once; returns what was found when all had come to rest."""
+        self.watch.topics = tuple((await self._topics()).values())
+        async with _beside(self.watch.run()):
+            for provider in self._stage.world.providers:
+                self._stage.start_partner("provider", provider, pace=PACE)
+            await self._until(self._providers_are_known, READY_SECONDS, "no provider has introduced itself")
+            self.watch.say("the providers are known; the enterprises begin")
+            enterprises = [
+                self._stage.start_partner("enterprise", account, pace=PACE) for account in self._stage.world.enterprises
+            ]
+            self._stage.start_partner("customer", pace=PACE)
+            async with _beside(self._map_what_is_unmapped()):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STORIES_SECONDS):
+                        while any(child.is_alive for child in enterprises):
+                            await self._look_again()
+                await self._come_to_rest()
+            self._stage.stop_partners()
+            found = await self._find()
+        return found, check_all(found, self._stage.world)
+
+    async def go_on(self, first: int = 2) -> None:
+        """Traffic without end, until cancelled; then the ledger once more."""
+        async with _beside(self.watch.run()):
+            for provider in self._stage.world.providers:
+                self._stage.start_partner("provider", provider, pace=CALM_PACE, first=first, rounds=0)
+            self._stage.start_partner("customer", pace=CALM_PACE, first=first, rounds=0)
+            await asyncio.sleep(2)
+            for account in self._stage.world.enterprises:
+                self._stage.start_partner("enterprise", account, pace=CALM_PACE, first=first, rounds=0)
+            while True:
+                await self._look_again()
+
+    async def _look_again(self) -> None:
+        self._stage.check_alive()
+        await asyncio.sleep(LOOK_SECONDS)
+
+    async def _until(self, is_so: Callable[[], Awaitable[bool]], within: float, otherwise: str) -> None:
+        deadline = time.monotonic() + within
+        while not await is_so():
+            if time.monotonic() > deadline:
+                raise StageFailed(otherwise)
+            await self._look_again()
+
+    async def _topics(self) -> dict[str, str]:
+        """The topic of every destination, those of the work feeds that are going to be asked for too."""
+        async with self._database.snapshot() as connection:
+            there = await load_destinations(connection)
+        topics = {name: str(one.settings["topic"]) for name, one in there.items()}
+        return topics | {f"work.{handle}": f"work.{handle}.v1" for handle in self._stage.world.providers}
+
+    async def _providers_are_known(self) -> bool:
+        async with self._database.snapshot() as connection:
+            there = await load_destinations(connection)
+        return all(f"work.{handle}" in there for handle in self._stage.world.providers)
+
+    async def _map_what_is_unmapped(self) -> None:
+        """What an operator does: sees what waits, adds the reason to the brand's profile, and imports that."""
+        waiting: dict[str, str] = {}
+        while not waiting:
+            await asyncio.sleep(LOOK_SECONDS)
+            async with self._database.snapshot() as connection:
+                waiting = await activity.find_unmapped(connection)
+        await asyncio.sleep(WAITING_SECONDS)
+        for brand, text in waiting.items():
+            self._write_next_version(brand, text)
+        named = ", ".join(f"{text} of {brand}" for brand, text in waiting.items())
+        self.watch.say(f"nobody knows the reason {named}: importing the next version of the profile")
+        code, output = await self._stage.command("brands", "import", "--author", "demo", "--reason", "a new reason")
+        self.watch.say(", ".join(line.strip() for line in output.strip().splitlines()[-2:]))
+        self._released = output if code == 0 else ""
+
+    def _write_next_version(self, brand: str, text: str) -> None:
+        folder = self._stage.brands / brand
+        told = (folder / "profile.v1.yaml").read_text(encoding="utf-8")
+        reason = f"complete_reasons:\n  - {{code: {text}, label: Diagnosed only, outcome: pauses}}\n"
+        told = told.replace("complete_reasons:\n", reason, 1).replace("\nversion: 1\n", "\nversion: 2\n", 1)
+        (folder / "profile.v2.yaml").write_text(told, encoding="utf-8")
+
+    async def _come_to_rest(self) -> None:
+        """Waits until nothing is left to happen; what is left after that is for the checks to name."""
+        with contextlib.suppress(StageFailed):
+            await self._until(self._is_at_rest, REST_SECONDS, "not at rest")
+        self._stage.check_alive()
+
+    async def _is_at_rest(self) -> bool:
+        async with self._database.snapshot() as connection:
+            jobs = await activity.list_jobs(connection)
+            outcomes = await activity.count_outcomes(connection)
+            destinations = await activity.count_by_destination(connection)
+            happened = await activity.count_happenings(connection)
+        if len(jobs) < count_expected(self._stage.world) or unfinished(jobs):
+            return False
+        if any(state in _OPEN_RECORDS for state, _ in outcomes):
+            return False
+        if any(states[state] for states in destinations.values() for state in _OPEN_DELIVERIES):
+            return False
+        if happened["survey.answered"] < happened["customer.survey_requested"]:
+            return False
+        delivered = sum(states["delivered"] for states in destinations.values())
+        return len({(one.topic, one.told.id) for one in self.watch.seen}) >= delivered
+
+    async def _find(self) -> Findings:
+        await self._until(self._all_was_taken_in, REST_SECONDS, "not everything that was sent was taken in")
+        ledger = await self._stage.ask("ledger", "--by", "brand")
+        topic_of = await self._topics()
+        async with self._database.snapshot() as connection:
+            return Findings(
+                jobs=await activity.list_jobs(connection),
+                activity=await activity.read_activity(connection),
+                outcomes=await activity.count_outcomes(connection),
+                doors=await count_by_door(connection),
+                by_destination=await activity.count_by_destination(connection),
+                topic_of=topic_of,
+                ledger=ledger,
+                seen=tuple(self.watch.seen),
+                sent=self._stage.sent_before,
+                released=self._released,
+            )
+
+    async def _all_was_taken_in(self) -> bool:
+        async with self._database.snapshot() as connection:
+            doors = await count_by_door(connection)
+            destinations = await activity.count_by_destination(connection)
+        counted = sum(flow.total for door, flow in doors.items() if door != "internal")
+        at_work = any(states["pending"] for states in destinations.values())
+        return counted >= self._stage.sent_before and not at_work
+
+
+@asynccontextmanager
+async def _beside(work: Awaitable[None]) -> AsyncIterator[None]:
+    """`work` runs while the block does; what fails in it fails the block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+        if task.done():
+            await task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,190 @@
+"""Everything that runs during a demo: a broker, a database of its own, the gateway, the simulated partners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway import app as composition
+from gateway.brands import import_folder
+from gateway.children import Child
+from gateway.embedded import EmbeddedBroker
+from gateway.outbound.topics import ensure_topics
+from gateway.settings import Settings
+from gateway.simulation.world import World, load_world
+from gateway.store.database import Database
+from gateway.store.migrate import upgrade
+
+PARTITIONS = 2
+MARGIN_SECONDS = 1
+TOPICS_SECONDS = 20.0
+COMMAND_SECONDS = 60.0
+_SENT = re.compile(r"^sent (\d+) records$", re.MULTILINE)
+
+
+class StageFailed(Exception):
+    """Why the demo cannot go on; a sentence."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """The parts of one demo. `partners` end when the stage is left, whatever happens."""
+
+    folder: Path
+    settings: Settings
+    environment: dict[str, str]
+    world: World
+    gateway: Child
+    partners: list[Child] = field(default_factory=list)
+    sent_before: int = 0
+
+    @property
+    def brands(self) -> Path:
+        return self.settings.brands
+
+    def start_partner(self, kind: str, *name: str, pace: float, first: int = 1, rounds: int = 1) -> Child:
+        """One simulated partner as a process."""
+        said = [kind, *name, "--pace", str(pace), "--first", str(first), "--rounds", str(rounds)]
+        log = self.folder / f"{'-'.join((kind, *name))}-{first}.log"
+        # The same as `gateway simulate …`, without loading all of the gateway for it.
+        argv = [sys.executable, "-m", "gateway.simulation", *said]
+        child = Child(" ".join(("the simulated", kind, *name)), argv, log, env=self.environment)
+        child.start()
+        self.partners.append(child)
+        return child
+
+    def stop_partners(self) -> None:
+        """Lets them end, and counts what they sent."""
+        for child in self.partners:
+            child.stop(within=5)
+            found = _SENT.search(child.log_tail(50))
+            self.sent_before += int(found.group(1)) if found else 0
+        self.partners.clear()
+
+    def check_alive(self) -> None:
+        """The gateway must be there for anything to happen."""
+        if not self.gateway.is_alive:
+            raise StageFailed(f"the gateway has ended\n{self.gateway.log_tail()}")
+
+    async def command(self, *words: str) -> tuple[int, str]:
+        """Runs `gateway …`; returns its exit code and what it printed."""
+        run = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway",
+            *words,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(COMMAND_SECONDS):
+            output, errors = await run.communicate()
+        return run.returncode or 0, (output or errors).decode()
+
+    async def ask(self, *words: str) -> Any:
+        """What `gateway … --json` answers."""
+        _, text = await self.command(*words, "--json")
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise StageFailed(f"gateway {' '.join(words)}: {text.strip()}") from None
+
+
+@contextmanager
+def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
+    """A fresh folder below `root`, the broker, migrated tables, imported brands, topics, and the gateway running."""
+    folder = root / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
+    if not settings.brands.is_dir():
+        raise StageFailed(f"no brand profiles in {settings.brands}: run the demo in the project's folder")
+    shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden", "inbound"))
+    with ExitStack() as stack:
+        settings = _own(settings, folder, _servers(settings, folder, stack))
+        environment = _environment(settings)
+        upgrade(settings.database_url)
+        world = load_world()
+        asyncio.run(_prepare(settings, world))
+        gateway = Child(
+            "the gateway", [sys.executable, "-m", "gateway", "run"], folder / "gateway.log", env=environment
+        )
+        stage = Stage(folder, settings, environment, world, gateway)
+        stack.enter_context(gateway)
+        stack.callback(stage.stop_partners)
+        yield stage
+
+
+def _servers(settings: Settings, folder: Path, stack: ExitStack) -> str:
+    if settings.kafka_servers not in {None, "embedded", "off"}:
+        return str(settings.kafka_servers)
+    return stack.enter_context(EmbeddedBroker(log=folder / "broker.log")).servers
+
+
+def _own(settings: Settings, folder: Path, servers: str) -> Settings:
+    """The settings with what a demo has for itself alone: database, topics, brands, a short margin."""
+    embedded = settings.kafka_servers in {None, "embedded", "off"}
+    prefix = settings.topic_prefix if embedded else f"demo-{uuid.uuid4().hex[:6]}."
+    return settings.model_copy(
+        update={
+            "database_url": f"sqlite+aiosqlite:///{folder / 'gateway.db'}",
+            "kafka_servers": servers,
+            "kafka_partitions": PARTITIONS,
+            "topic_prefix": prefix,
+            "consumer_group": f"{prefix}gateway",
+            "brands": folder / "brands",
+            "expiry_margin_seconds": MARGIN_SECONDS,
+        }
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    names = (
+        "database_url",
+        "kafka_servers",
+        "kafka_partitions",
+        "topic_prefix",
+        "consumer_group",
+        "brands",
+        "expiry_margin_seconds",
+    )
+    return {**os.environ, **{f"GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}}
+
+
+async def _prepare(settings: Settings, world: World) -> None:
+    """Brands and topics, as `gateway brands import` and `gateway migrate` make them; providers' topics besides."""
+    database = Database(settings.database_url)
+    try:
+        imported = await import_folder(database, settings.brands, author="demo", reason="the first versions")
+    finally:
+        await database.close()
+    if imported.problems:
+        raise StageFailed("; ".join(f"{one.file}: {one.what}" for one in imported.problems))
+    await composition.prepare(settings)
+    names = [provider.topic for provider in world.providers.values()]
+    names += [f"work.{handle}.v1" for handle in world.providers]
+    topics = [f"{settings.topic_prefix}{name}" for name in names]
+    refused = await ensure_topics(composition.make_cluster(settings), topics, within=TOPICS_SECONDS)
+    if refused:
+        raise StageFailed(f"the broker makes no topics: {', '.join(refused)}")
+
+
+@contextlib.asynccontextmanager
+async def opened(stage: Stage) -> AsyncIterator[Database]:
+    """The demo's database."""
+    database = Database(stage.settings.database_url)
+    try:
+        yield database
+    finally:
+        await database.close()

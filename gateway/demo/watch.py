@@ -1,0 +1,114 @@
+"""Reads everything that leaves the gateway: tells it line by line as it happens, and keeps it to be counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from gateway.core.job import JobStatus
+from gateway.demo.stage import Stage
+from gateway.simulation.post import POLL_MS, Line, reading
+from gateway.simulation.wire import Told, read_told
+
+# How the statuses' colours are called on a terminal.
+TERMINAL_COLOURS = {"orange": "dark_orange", "gray": "grey62", "none": "default"}
+_LIFE = ("job.", "appointment.", "note.", "reminder.", "survey.")
+
+
+def coloured(status: JobStatus, closure: str | None = None) -> Text:
+    """A status as every screen shows it, with how the job ended."""
+    colour = TERMINAL_COLOURS.get(status.colour, status.colour)
+    text = Text(status.label, style=f"bold {colour}")
+    return text.append(f", {closure}", style="dim") if closure not in {None, "completed", "declined"} else text
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record of an outbound topic."""
+
+    topic: str
+    told: Told
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Watch:
+    """`seen` is every record, in the order read, duplicates too; `names` is by what each job is known."""
+
+    stage: Stage
+    console: Console
+    topics: tuple[str, ...]
+    seen: list[Seen] = field(default_factory=list)
+    names: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    _ids: set[str] = field(default_factory=set)
+    _codes: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> None:
+        """Reads until cancelled."""
+        prefix = self.stage.settings.topic_prefix
+        line = Line(str(self.stage.settings.kafka_servers), prefix)
+        async with reading(line, self.topics) as consumer:
+            while True:
+                for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                    for record in records:
+                        told = read_told(record.value, record.headers)
+                        self.seen.append(Seen(record.topic.removeprefix(prefix), told, record.value))
+                        self._tell(self.seen[-1])
+
+    def say(self, what: str) -> None:
+        """A line of the demo's own."""
+        line = Text(f"{time.monotonic() - self.begun:5.1f}s ", style="dim")
+        self.console.print(line.append(Text(what, style="bold")), highlight=False)
+
+    def _tell(self, one: Seen) -> None:
+        told = one.told
+        job = told.details.get("job")
+        if isinstance(job, Mapping) and "title" in job:
+            self.names[told.job] = (job.get("brand") or "no brand", job.get("external_id") or "", job["title"] or "")
+        if told.id in self._ids:
+            return
+        self._ids.add(told.id)
+        if told.type == "record.settled":
+            self._tell_receipt(told)
+        elif told.type.startswith(_LIFE):
+            self._tell_life(one)
+
+    def _tell_life(self, one: Seen) -> None:
+        told = one.told
+        brand = one.topic.split(".")[1]
+        brand, number, title = self.names.get(told.job, (brand, told.external_id or "", ""))
+        line = Text.assemble(
+            (f"{time.monotonic() - self.begun:5.1f}s ", "dim"),
+            f"{brand:<11} {number:<8} {title[:29]:<30}",
+            (f"{told.type:<23}", "cyan"),
+        )
+        self.console.print(line.append_text(self._status(one.topic, told)), highlight=False)
+
+    def _tell_receipt(self, told: Told) -> None:
+        details = told.details
+        line = Text(f"{time.monotonic() - self.begun:5.1f}s ", style="dim")
+        said = f"receipt: {details['record'].get('type') or 'a record'} was {details['outcome']}"
+        self.console.print(line.append(f"{said}: {details.get('reason')}", style="magenta"), highlight=False)
+
+    def _status(self, topic: str, told: Told) -> Text:
+        status = told.details.get("status") if told.details else None
+        if told.details and status is None:
+            return Text()
+        if status is None:
+            status = self._by_code(topic.split(".")[1], str(told.body.get("statusCode")))
+        known = {one.value: one for one in JobStatus}
+        return coloured(known[status]) if status in known else Text(str(status or ""))
+
+    def _by_code(self, brand: str, code: str) -> str:
+        """What a brand's own status code means, by its profile."""
+        if brand not in self._codes:
+            text = (self.stage.brands / brand / "profile.v1.yaml").read_text(encoding="utf-8")
+            rows = yaml.safe_load(text)["status_codes"]
+            self._codes[brand] = {str(row.get("code")): row["status"] for row in rows}
+        return self._codes[brand].get(code, "")
