@@ -6,6 +6,7 @@ Exit codes: 0 done · 1 the thing asked for is not so · 2 wrong usage.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
 from gateway.cli_records import records
 from gateway.embedded import EmbeddedBroker, EmbeddedBrokerMissingError
 from gateway.settings import Settings, shown
+from gateway.simulation.commands import simulate
 from gateway.store.migrate import upgrade
 from gateway.store.readiness import NotReady, explained
 from gateway.telemetry import start_logging
@@ -28,6 +30,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 app.add_typer(brands, name="brands")
 app.add_typer(records, name="records")
 app.add_typer(deliveries, name="deliveries")
+app.add_typer(simulate, name="simulate")
 app.command()(ledger)
 app.command()(doctor)
 
@@ -60,6 +63,19 @@ def _run_embedded(settings: Settings, roles: set[str]) -> None:
         upgrade(settings.database_url)
         asyncio.run(composition.prepare(settings))
         uvloop.run(composition.serve(settings, roles))
+
+
+@app.command()
+def demo(
+    *,
+    stay: Annotated[bool, typer.Option("--stay", help="go on with traffic until Ctrl-C")] = False,
+    picture: Annotated[Path | None, typer.Option(help="save the tables of this run as an SVG")] = None,
+) -> None:
+    """Show the main road on real parts with simulated partners; exit 0 only if everything balances."""
+    from gateway.demo.command import run_demo
+
+    if not run_demo(read_settings(), stay=stay, picture=picture):
+        raise typer.Exit(NOT_SO)
 
 
 @app.command()
