@@ -121,7 +121,6 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.database = Database(settings.database_url)
-        self.numbers = Numbers(self.database)
         self.keeper = Keeper(self.database)
         self.wake = asyncio.Event()
         self.stop = asyncio.Event()
@@ -133,7 +132,9 @@ class Gateway:
         return Doors(self.settings.topic_prefix, own)
 
     def make_receiver(self) -> Receiver:
-        return Receiver(self.database, self.numbers, self.doors, lambda: self.keeper.directory, self._received)
+        """A receiver with numbers of its own: two of one process do not wait for each other's blocks."""
+        numbers = Numbers(self.database)
+        return Receiver(self.database, numbers, self.doors, lambda: self.keeper.directory, self._received)
 
     def _received(self, entries: Sequence[Entry]) -> None:
         self.wake.set()
@@ -181,7 +182,7 @@ class Gateway:
     async def _run_role(self, role: str, receiver: Receiver) -> None:
         match role:
             case "consume":
-                await self._consume(receiver)
+                await self._consume()
             case "relay":
                 await self._relay()
             case "clock":
@@ -200,24 +201,30 @@ class Gateway:
             else:
                 return
 
-    async def _consume(self, receiver: Receiver) -> None:
+    async def _consume(self) -> None:
         await self._until_kafka_answers()
         if self.stop.is_set():
             return
         broker = kafka_broker(make_cluster(self.settings))
-        subscription = Subscription(
-            broker,
-            self.doors,
-            receiver.receive,
-            group=self.settings.consumer_group,
-            batch_records=self.settings.batch_records,
-            batch_wait_ms=self.settings.batch_wait_ms,
-        )
+        # While one batch waits for the database, another is read and decided. SQLite has one writer anyway.
+        consumers = 1 if self.settings.on_sqlite else self.settings.consumers
+        subscriptions = [
+            Subscription(
+                broker,
+                self.doors,
+                self.make_receiver().receive,
+                group=self.settings.consumer_group,
+                batch_records=self.settings.batch_records,
+                batch_wait_ms=self.settings.batch_wait_ms,
+            )
+            for _ in range(consumers)
+        ]
         await broker.start()
         try:
             while not self.stop.is_set():
-                subscription.check()
-                await self._note_idle(subscription)
+                for subscription in subscriptions:
+                    subscription.check()
+                    await self._note_idle(subscription)
                 await _wait(self.stop, IDLE_SECONDS)
         finally:
             await broker.stop()
