@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 IN_FLIGHT = 3
 # Seconds. The poll finds what no wake-up told of: due times that came, leases that ended.
 POLL = 1.0
+SOON = 0.05
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
@@ -126,6 +127,7 @@ class Relay:
         each time; it never ends the relay.
         """
         failures = 0
+        self.wake.set()
         while not self._stopped.is_set():
             try:
                 await self._step()
@@ -134,29 +136,38 @@ class Relay:
                 failures += 1
                 log.warning("relay.waits", kind=self._publisher.kind, failures=failures, error=type(error).__name__)
                 await self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+                self.wake.set()
         if self._in_flight:
             await asyncio.wait(self._in_flight)
 
     async def _step(self) -> None:
+        if not self.wake.is_set():
+            woken = asyncio.create_task(self.wake.wait())
+            await self._until(woken, within=POLL)
+            woken.cancel()
         self.wake.clear()
         work = await self.claim()
         if work.claim.lanes:
             self._in_flight.add(asyncio.create_task(self.deliver(work)))
-        if len(self._in_flight) >= IN_FLIGHT:
-            await self._until(*self._in_flight)
-        elif len(work.claim.lanes) < self.terms.lanes:
-            wake = asyncio.create_task(self.wake.wait())
-            await self._until(wake, *self._in_flight)
-            wake.cancel()
+        if len(work.claim.lanes) >= self.terms.lanes:
+            self.wake.set()
+        elif self._in_flight:
+            # What comes meanwhile is claimed together. A send that takes long is not waited for.
+            await self._until(*self._in_flight, within=SOON)
+        while len(self._in_flight) >= IN_FLIGHT and not self._stopped.is_set():
+            await self._until(*self._in_flight, within=POLL)
 
-    async def _until(self, *tasks: asyncio.Task[bool]) -> None:
-        """One of `tasks` has ended, `stop` was called, or it is time for the slow poll."""
+    async def _until(self, *tasks: asyncio.Task[bool], within: float) -> None:
+        """One of `tasks` has ended, `stop` was called, or `within` seconds are over."""
         stopped = asyncio.create_task(self._stopped.wait())
-        await asyncio.wait((stopped, *tasks), timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stopped, *tasks), timeout=within, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         ended = {task for task in self._in_flight if task.done()}
         self._in_flight -= ended
-        if not all(task.result() for task in ended):
+        errors = [task.exception() for task in ended]
+        for error in filter(None, errors):
+            raise error
+        if any(not task.result() for task in ended):
             raise ConnectionError(self._publisher.kind)
 
     async def _pause(self, seconds: float) -> None:
