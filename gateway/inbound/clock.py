@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.inbound.backoff import Backoff
-from gateway.store import inbox, intake
+from gateway.store import inbox, intake, positions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 # An answer that arrived in time may take this long to be read.
 EXPIRY_MARGIN = timedelta(seconds=60)
 PARKED_AT_MOST = timedelta(days=7)
+POSITIONS_AT_MOST = timedelta(days=1)
 AT_ONCE = 500
 FOLD_AFTER = timedelta(minutes=1)
 
@@ -43,6 +44,7 @@ class Clock:
             self.mapped: 2.0,
             self.overdue: 60.0,
             self.folded: 60.0,
+            self.forgotten: 60.0,
         }
         async with asyncio.TaskGroup() as group:
             for task, period in tasks.items():
@@ -74,6 +76,12 @@ class Clock:
         async with self._database.transaction() as connection:
             now = await self._database.now(connection)
             return await intake.fold(connection, now - FOLD_AFTER)
+
+    async def forgotten(self) -> int:
+        """Blanks where people were, a day after: the present position and the bytes that it came in by."""
+        async with self._database.transaction() as connection:
+            now = await self._database.now(connection)
+            return await positions.forget(connection, now - POSITIONS_AT_MOST, AT_ONCE)
 
     async def _repeat(self, task: Callable[[], Awaitable[int]], period: float, stop: asyncio.Event) -> None:
         backoff = Backoff()

@@ -231,6 +231,15 @@ inbound_record = Table(
     ),
 )
 
+# Said the same way by the index and by whoever uses it.
+KEEPS_POSITION = "type = 'user.position' AND raw IS NOT NULL"
+Index(
+    "ix_inbound_record_position",
+    inbound_record.c.received_at,
+    postgresql_where=text(KEEPS_POSITION),
+    sqlite_where=text(KEEPS_POSITION),
+)
+
 # What was taken in, counted at the door in the receiving transaction; append-only, folded by the clock.
 # `partition` is -1 where the door has none. `folded` rows are sums of what was folded.
 intake = Table(

@@ -154,6 +154,12 @@ def upgrade() -> None:
         "ix_inbound_record_held_job", "inbound_record", ["job", "number"], "state IN ('parked', 'unmapped')"
     )
     _create_partial_index(
+        "ix_inbound_record_position",
+        "inbound_record",
+        ["received_at"],
+        "type = 'user.position' AND raw IS NOT NULL",
+    )
+    _create_partial_index(
         "ix_inbound_record_open",
         "inbound_record",
         ["state", "number"],
