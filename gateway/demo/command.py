@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from rich.console import Console
 from gateway.children import ChildFailedError
 from gateway.demo.picture import save_picture
 from gateway.demo.play import Play
-from gateway.demo.report import WIDTH, print_report
+from gateway.demo.report import WIDTH, print_report, print_verdicts
 from gateway.demo.stage import Stage, StageFailed, opened, set_stage
 from gateway.embedded import EmbeddedBrokerMissingError
 
@@ -32,10 +32,10 @@ def run_demo(settings: Settings, *, stay: bool, picture: Path | None) -> bool:
     try:
         with set_stage(settings, ROOT) as stage:
             console.print(f"the gateway is starting; logs and database are in {stage.folder}")
-            with contextlib.suppress(KeyboardInterrupt):
-                return asyncio.run(_run(stage, console, begun, picture, stay=stay))
-            console.print("ended by hand")
-            return not stay
+            return asyncio.run(_run(stage, console, begun, picture, stay=stay))
+    except KeyboardInterrupt:
+        console.print("ended by hand, before its end")
+        return False
     except (StageFailed, ChildFailedError, EmbeddedBrokerMissingError) as error:
         console.print(str(error), style="red", markup=False)
         return False
@@ -54,5 +54,15 @@ async def _run(stage: Stage, console: Console, begun: float, picture: Path | Non
             console.print(f"the picture is {picture}")
         if stay and balanced:
             console.print("traffic goes on; Ctrl-C ends it", style="bold")
-            await play.go_on()
-        return balanced
+            verdicts = await play.go_on(_told_to_stop())
+            print_verdicts(console, verdicts)
+        return not any(verdict.wrong for verdict in verdicts)
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Set by Ctrl-C, or by whoever ends this process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gateway.demo.checks import Findings, Verdict, check_all, count_expected, unfinished
+from gateway.demo.checks import Findings, Verdict, check_all, check_counts, count_expected, unfinished
 from gateway.demo.stage import Stage, StageFailed
 from gateway.demo.watch import Watch
 from gateway.store import activity
@@ -64,8 +65,10 @@ class Play:
             found = await self._find()
         return found, check_all(found, self._stage.world)
 
-    async def go_on(self, first: int = 2) -> None:
-        """Traffic without end, until cancelled; then the ledger once more."""
+    async def go_on(self, stop: asyncio.Event, first: int = 2) -> list[Verdict]:
+        """Traffic until `stop` is set; then everything is counted once more."""
+        # Read again from the beginning, since all of it is counted again.
+        self.watch.seen.clear()
         async with _beside(self.watch.run()):
             for provider in self._stage.world.providers:
                 self._stage.start_partner("provider", provider, pace=CALM_PACE, first=first, rounds=0)
@@ -73,8 +76,13 @@ class Play:
             await asyncio.sleep(2)
             for account in self._stage.world.enterprises:
                 self._stage.start_partner("enterprise", account, pace=CALM_PACE, first=first, rounds=0)
-            while True:
+            while not stop.is_set():
                 await self._look_again()
+            self._stage.stop_partners()
+            with contextlib.suppress(StageFailed):
+                await self._until(self._all_is_out, REST_SECONDS, "not at rest")
+            found = await self._find()
+        return check_counts(found)
 
     async def _look_again(self) -> None:
         self._stage.check_alive()
@@ -142,8 +150,16 @@ class Play:
             return False
         if happened["survey.answered"] < happened["customer.survey_requested"]:
             return False
+        return self._was_read_back(destinations)
+
+    def _was_read_back(self, destinations: Mapping[str, Counter[str]]) -> bool:
         delivered = sum(states["delivered"] for states in destinations.values())
         return len({(one.topic, one.told.id) for one in self.watch.seen}) >= delivered
+
+    async def _all_is_out(self) -> bool:
+        async with self._database.snapshot() as connection:
+            destinations = await activity.count_by_destination(connection)
+        return await self._all_was_taken_in() and self._was_read_back(destinations)
 
     async def _find(self) -> Findings:
         await self._until(self._all_was_taken_in, REST_SECONDS, "not everything that was sent was taken in")

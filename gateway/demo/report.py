@@ -25,17 +25,18 @@ _PANEL = 57
 
 
 def print_report(console: Console, found: Findings, verdicts: Sequence[Verdict], *, brief: bool = False) -> None:
-    """Everything; `brief` shows one job of each kind of end per brand only."""
+    """Everything; `brief` shows one job of each kind of end per brand, and the two events without their visits."""
     console.print()
     console.print(_jobs(found.jobs, brief=brief))
     job = next((job for job in found.jobs if job.title == STORIES["parts"].title), None)
     if job is not None:
         console.print(_activity(job, found.activity))
-    pair = _pair(found)
+    pair = _pair(found, brief=brief)
     if pair is not None:
         console.print(pair)
     console.print(_ledger(found))
-    console.print(_topics(found))
+    if not brief:
+        console.print(_topics(found))
     print_verdicts(console, verdicts)
 
 
@@ -86,7 +87,7 @@ def _activity(job: JobLine, activity: Sequence[Happening]) -> RenderableType:
     return table
 
 
-def _pair(found: Findings) -> RenderableType | None:
+def _pair(found: Findings, *, brief: bool) -> RenderableType | None:
     """The same happening as a canonical event, and as another brand's own JSON."""
     title, kind = STORIES["plain"].title, "appointment.completed"
     numbers = {f"job-{job.number}" for job in found.jobs if job.title == title}
@@ -96,17 +97,25 @@ def _pair(found: Findings) -> RenderableType | None:
     own = next((one for one in told if not one.told.details), None)
     if canonical is None or own is None:
         return None
-    return Columns([_document(canonical), _document(own)], padding=(0, 1))
+    return Columns([_document(canonical, brief=brief), _document(own, brief=brief)], padding=(0, 1))
 
 
-def _document(one: Seen) -> Panel:
-    body = Text(compact(_shortened(one.told.body), _PANEL - 4), style="default")
+def _document(one: Seen, *, brief: bool) -> Panel:
+    body = Text(compact(_shortened(one.told.body, brief=brief), _PANEL - 4), style="default")
     return Panel(body, title=one.topic, width=_PANEL, title_align="left")
 
 
-def _shortened(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what every record repeats."""
-    return {name: value for name, value in body.items() if name not in {"specversion", "dataschema", "datacontenttype"}}
+# What every record repeats, and what a brief view can do without.
+_REPEATED = frozenset({"specversion", "dataschema", "datacontenttype"})
+_LONG = frozenset({"appointments", "job", "by", "changes", "occurred_at", "source", "subject", "visits"})
+
+
+def _shortened(body: Mapping[str, Any], *, brief: bool) -> dict[str, Any]:
+    left_out = _REPEATED | _LONG if brief else _REPEATED
+    kept = {name: value for name, value in body.items() if name not in left_out}
+    if brief and "data" in kept:
+        kept["data"] = _shortened(kept["data"], brief=True)
+    return kept
 
 
 def compact(value: Any, width: int, indent: int = 0, before: int = 0) -> str:
@@ -161,7 +170,8 @@ def _topics(found: Findings) -> RenderableType:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+        # A job's standing is told whole; names may be cut.
+        table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=19 if column == "status" else None)
     return table
 
 

@@ -10,9 +10,10 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from gateway.core.job import JobStatus
+from gateway.core.job import Closure, JobStatus
 from gateway.demo.stage import Stage
 from gateway.simulation.post import POLL_MS, Line, reading
+from gateway.simulation.stories import STORIES
 from gateway.simulation.wire import Told, read_told
 
 # How the statuses' colours are called on a terminal.
@@ -82,10 +83,11 @@ class Watch:
     def _tell_life(self, one: Seen) -> None:
         told = one.told
         brand = one.topic.split(".")[1]
-        brand, number, title = self.names.get(told.job, (brand, told.external_id or "", ""))
+        number = told.external_id or ""
+        brand, number, title = self.names.get(told.job, (brand, number, self._find_title(brand, number)))
         line = Text.assemble(
             (f"{time.monotonic() - self.begun:5.1f}s ", "dim"),
-            f"{brand:<11} {number:<8} {title[:29]:<30}",
+            f"{brand:<11} {number:<9} {title[:29]:<30}",
             (f"{told.type:<23}", "cyan"),
         )
         self.console.print(line.append_text(self._status(one.topic, told)), highlight=False)
@@ -98,12 +100,20 @@ class Watch:
 
     def _status(self, topic: str, told: Told) -> Text:
         status = told.details.get("status") if told.details else None
-        if told.details and status is None:
-            return Text()
-        if status is None:
+        if status is None and not told.details:
             status = self._by_code(topic.split(".")[1], str(told.body.get("statusCode")))
-        known = {one.value: one for one in JobStatus}
-        return coloured(known[status]) if status in known else Text(str(status or ""))
+        if status == Closure.CANCELED:
+            # As most brands have it on the wire.
+            return coloured(JobStatus.COMPLETE, status)
+        return coloured(JobStatus(status), told.details.get("closure")) if status else Text()
+
+    def _find_title(self, brand: str, number: str) -> str:
+        """What a job of this number is about, where its feed does not say it."""
+        one = self.stage.world.brands.get(brand)
+        place = number[-2:]
+        if one is None or not number.startswith(one.prefix) or not place.isdecimal():
+            return ""
+        return STORIES[one.stories[int(place) - 1]].title
 
     def _by_code(self, brand: str, code: str) -> str:
         """What a brand's own status code means, by its profile."""
