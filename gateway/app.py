@@ -272,12 +272,15 @@ async def serve(settings: Settings, roles: Collection[str]) -> None:
     if settings.kafka_servers == "off" and {"consume", "relay"} & set(roles):
         raise CannotRun("GATEWAY_KAFKA_SERVERS is off: the roles consume and relay need a broker, host:port,…")
     gateway = Gateway(settings)
-    await insist_on_schema(gateway.database)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.stop.set)
-    with sole_run(gateway.database):
-        await gateway.run(roles)
+    try:
+        await insist_on_schema(gateway.database)
+        with sole_run(gateway.database):
+            await gateway.run(roles)
+    finally:
+        await gateway.database.close()
 
 
 @contextlib.contextmanager

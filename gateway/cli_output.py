@@ -61,7 +61,7 @@ def make_console() -> Console:
 
 def show_json(value: object) -> None:
     """One JSON document on standard output."""
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
 
 
 def numbers_of(kind: Kind, texts: Iterable[str]) -> list[int]:

@@ -14,9 +14,8 @@ from tests.outbound import RecordingPublisher
 
 
 @pytest.fixture
-async def road(database_url):
-    async with opened(database_url) as road:
-        await road.open_lakeside()
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
         yield road
 
 
