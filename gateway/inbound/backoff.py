@@ -12,7 +12,7 @@ class Backoff:
 
     def __init__(self) -> None:
         self._failures = 0
-        self._wait = wait_exponential_jitter(initial=0.2, max=10.0, jitter=0.2)
+        self._wait = wait_exponential_jitter(multiplier=0.2, max=10.0, jitter=0.2)
 
     def succeeded(self) -> None:
         self._failures = 0
