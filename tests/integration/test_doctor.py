@@ -1,0 +1,102 @@
+"""What the doctor finds: each thing that stands still is a line with what to do about it."""
+
+import pytest
+
+from gateway.app import prepare
+from gateway.doctor import examine
+from gateway.finding import Level
+from gateway.settings import Settings
+from gateway.store.columns import to_microseconds
+from tests.brokers import create_topics
+from tests.inbound import ago, offer, opened, provider
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+@pytest.fixture
+def settings(staffed_url):
+    return Settings(database_url=staffed_url, kafka_servers="off", topic_prefix="t.")
+
+
+async def found(settings, subject):
+    return [(one.level, one.found) for one in await examine(settings) if one.subject == subject]
+
+
+async def test_an_installation_in_order_has_no_problem(road, settings):
+    await road.receive(offer("A-1"))
+    levels = {one.subject: one.level for one in await examine(settings)}
+    assert set(levels.values()) == {Level.OK}
+    assert {"database", "kafka", "profiles", "expiry", "destinations", "records", "deliveries"} <= levels.keys()
+
+
+async def test_a_partition_that_nobody_reads_stops_expiry(road, settings):
+    await road.receive(offer("A-1", accept_by=ago(hours=1).isoformat()), at=ago(hours=3))
+    await road.receive(provider("user.put", "tim", name="Tim", role="technician"), at=ago(hours=2))
+    await _read_up_to(road, ago(hours=2))
+    ((level, told),) = await found(settings, "expiry")
+    assert level is Level.PROBLEM
+    assert "nobody reads 1 partitions" in told
+    assert "1 offers are overdue" in told
+
+
+async def _read_up_to(road, moment):
+    value = to_microseconds(moment) if road.database.is_sqlite else moment
+    await road.execute("UPDATE caught_up SET caught_up_to = :moment", moment=value)
+
+
+async def test_what_has_waited_too_long_is_told_with_what_to_do(road, settings):
+    await road.receive(offer("A-1"), provider("appointment.start", appointment="V-404"), offer("A-2", title=5))
+    long_ago = ago(hours=2)
+    value = to_microseconds(long_ago) if road.database.is_sqlite else long_ago
+    await road.execute("UPDATE inbound_record SET received_at = :moment", moment=value)
+    await road.execute("UPDATE delivery SET created_at = :moment", moment=value)
+    await road.execute("UPDATE destination SET state = 'paused' WHERE name = 'feed.harborline'")
+
+    findings = await examine(settings)
+    warned = {(one.subject, one.found.split()[1].rstrip(",")) for one in findings if one.level is Level.WARNING}
+    assert warned == {
+        ("records", "parked"),
+        ("records", "quarantined"),
+        ("deliveries", "pending"),
+        ("destinations", "paused"),
+    }
+    assert all(one.remedy for one in findings if one.level is not Level.OK)
+
+
+async def test_a_profile_that_cannot_be_read_is_a_problem(road, settings):
+    await road.execute("UPDATE profile SET document = 'brand: [' WHERE brand = 'maplegrove'")
+    assert (Level.PROBLEM, "cannot be read: maplegrove v1") in await found(settings, "profiles")
+
+
+async def test_topics_are_looked_at_and_never_made(road, kafka, topic_prefix, staffed_url):
+    settings = Settings(database_url=staffed_url, kafka_servers=kafka.servers, topic_prefix=topic_prefix)
+    ((level, told),) = await found(settings, "topics")
+    assert level is Level.PROBLEM
+    assert f"{topic_prefix}actions.v1" in told
+    assert await found(settings, "topics") == [(level, told)], "asking made none"
+
+    await prepare(settings)
+    ((level, told),) = await found(settings, "topics")
+    assert level is Level.OK
+    assert (Level.OK, f"{kafka.servers} answers") in await found(settings, "kafka")
+    assert await found(settings, "shared topics")
+
+
+@pytest.mark.needs_apache_kafka
+async def test_a_topic_with_its_senders_times_is_told(road, kafka, topic_prefix, staffed_url):
+    settings = Settings(database_url=staffed_url, kafka_servers=kafka.servers, topic_prefix=topic_prefix)
+    await create_topics(kafka.servers, [f"{topic_prefix}actions.v1"], message__timestamp__type="CreateTime")
+    await prepare(settings)
+    told = [one for one in await found(settings, "topics") if one[0] is Level.WARNING]
+    assert any("actions.v1: message.timestamp.type is CreateTime" in what for _, what in told)
+
+
+async def test_a_broker_that_is_away_is_a_problem_and_the_rest_is_looked_at(road, staffed_url):
+    settings = Settings(database_url=staffed_url, kafka_servers="127.0.0.1:9", topic_prefix="t.")
+    levels = {one.subject: one.level for one in await examine(settings)}
+    assert levels["kafka"] is Level.PROBLEM
+    assert levels["records"] is Level.OK
