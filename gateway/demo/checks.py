@@ -42,10 +42,11 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`wrong` is empty where all is well."""
+    """`wrong` is empty where all is well; `more` is what else was seen."""
 
     said: str
     wrong: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,10 @@ def _check_answers(found: Findings, world: World) -> Verdict:
     # The same record again, the same content again, and the same content under a newer revision.
     least = {"repeat": 3 * stories, "amendment": 2 * stories}
     wrong = [f"{name}: {count}" for name, count in counted.items() if count < least.get(name, 1)]
-    return Verdict(f"answers: {', '.join(f'{name} {count}' for name, count in counted.items())}", tuple(wrong))
+    told = [f"{name} {count}" for name, count in counted.items()]
+    half = len(told) // 2
+    said = f"every answer to an offer that came again, and to one that came too late: {len(told)} kinds"
+    return Verdict(said, tuple(wrong), (", ".join(told[:half]), ", ".join(told[half:])))
 
 
 def _check_waiting(found: Findings) -> Verdict:

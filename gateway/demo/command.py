@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from pathlib import Path
@@ -29,6 +30,8 @@ def run_demo(settings: Settings, *, stay: bool, picture: Path | None) -> bool:
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH)
     begun = time.monotonic()
+    # It calls a topic missing until its own view of the cluster has caught up.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         with set_stage(settings, ROOT) as stage:
             console.print(f"the gateway is starting; logs and database are in {stage.folder}")

@@ -44,12 +44,16 @@ def print_verdicts(console: Console, verdicts: Iterable[Verdict]) -> None:
     for verdict in verdicts:
         mark = Text("not so  ", style="bold red") if verdict.wrong else Text("ok      ", style="bold green")
         console.print(mark.append(Text(verdict.said, style="default")), highlight=False)
+        for more in verdict.more:
+            console.print(Text(f"        {more}"), highlight=False)
         for wrong in verdict.wrong:
             console.print(Text(f"        {wrong}", style="red"), highlight=False)
 
 
 def _jobs(jobs: Sequence[JobLine], *, brief: bool) -> RenderableType:
     table = _table("Jobs", "brand", "number", "job", "provider", "visits", "status")
+    # How a job ended is told whole; names may be cut.
+    table.columns[-1].min_width = len("Declined, withdrawn")
     for _, group in groupby(jobs, key=lambda job: job.brand or ""):
         for job in _sample(group) if brief else group:
             table.add_row(
@@ -66,7 +70,10 @@ def _jobs(jobs: Sequence[JobLine], *, brief: bool) -> RenderableType:
 
 def _sample(jobs: Iterable[JobLine]) -> list[JobLine]:
     """One job of each way to end."""
-    return list({(job.status, job.closure): job for job in jobs}.values())
+    first: dict[object, JobLine] = {}
+    for job in jobs:
+        first.setdefault((job.status, job.closure), job)
+    return list(first.values())
 
 
 def _activity(job: JobLine, activity: Sequence[Happening]) -> RenderableType:
@@ -170,8 +177,7 @@ def _topics(found: Findings) -> RenderableType:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        # A job's standing is told whole; names may be cut.
-        table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=19 if column == "status" else None)
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
     return table
 
 

@@ -1,22 +1,27 @@
-"""`gateway simulate …`: one simulated partner, until its rounds are over or it is told to end."""
+"""`gateway simulate …`: one simulated partner, or all of them, until their rounds are over or they are told to end."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.simulation.customer import run_customers
 from gateway.simulation.enterprise import NotTold, run_enterprise
 from gateway.simulation.post import Line
 from gateway.simulation.provider import run_provider
 from gateway.simulation.world import load_world
 
-simulate = typer.Typer(help="Simulated partners: enterprise, provider, customer.", no_args_is_help=True)
+simulate = typer.Typer(
+    help="Simulated partners: enterprise, provider, customer; or the whole world.", no_args_is_help=True
+)
 
 Servers = Annotated[str, typer.Option(envvar="GATEWAY_KAFKA_SERVERS", help="host:port,… of the broker")]
 Prefix = Annotated[str, typer.Option(envvar="GATEWAY_TOPIC_PREFIX", help="before every topic's name")]
@@ -26,6 +31,10 @@ First = Annotated[int, typer.Option(min=1, help="the first round's number; later
 Rounds = Annotated[int, typer.Option(min=0, help="how often every story is told; 0: without end")]
 
 NOT_SO, USAGE = 1, 2
+PARTITIONS = 6
+SETTLING_SECONDS = 10.0
+# Each run on an installation begins with numbers of its own: the minutes since this day.
+_FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @simulate.command()
@@ -74,6 +83,30 @@ def customer(
 ) -> None:
     """The customers: they book and answer surveys; end when they are told to."""
     _run(run_customers(Line(servers, prefix, first), load_world(), pace=pace, rounds=rounds))
+
+
+@simulate.command()
+def world(
+    servers: Servers, prefix: Prefix = "gateway.", brands: Brands = Path("contracts/brands"), pace: Pace = 1.0
+) -> None:
+    """Everybody at once, without end: traffic for an installation to be tried out with."""
+    minutes = int(time.time() - _FIRST_DAY.timestamp()) // 60
+    _run(_live(Line(servers, prefix, minutes), brands, pace))
+
+
+async def _live(line: Line, brands: Path, pace: float) -> None:
+    everybody = load_world()
+    topics = [topic for one in everybody.providers.values() for topic in (one.topic, f"work.{one.handle}.v1")]
+    cluster = Cluster(servers=line.servers, partitions=PARTITIONS)
+    await ensure_topics(cluster, [f"{line.prefix}{topic}" for topic in topics], within=SETTLING_SECONDS)
+    async with asyncio.TaskGroup() as living:
+        for provider in everybody.providers.values():
+            living.create_task(run_provider(line, provider, everybody, brands, pace=pace, rounds=0))
+        living.create_task(run_customers(line, everybody, pace=pace, rounds=0))
+        # Offers wait until the providers listen.
+        await asyncio.sleep(SETTLING_SECONDS)
+        for enterprise in everybody.enterprises.values():
+            living.create_task(run_enterprise(line, enterprise, everybody, brands, pace=pace, rounds=0))
 
 
 def _unknown(name: str, known: Any) -> None:

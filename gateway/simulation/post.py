@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from gateway.simulation.wire import Told, Wire, read_told
 
 POLL_MS = 100
+# How soon a topic that is made later is found.
+METADATA_MS = 5_000
 
 
 IDS_PER_TURN = 100_000
@@ -70,6 +72,7 @@ async def reading(line: Line, topics: Iterable[str]) -> AsyncIterator[AIOKafkaCo
         bootstrap_servers=line.servers,
         auto_offset_reset="earliest" if line.first_turn == 1 else "latest",
         fetch_max_wait_ms=POLL_MS,
+        metadata_max_age_ms=METADATA_MS,
     )
     await consumer.start()
     try:

@@ -1,0 +1,59 @@
+"""A provider's work feed by topic: who asks for it has it, and nobody asks for another."""
+
+import pytest
+
+from gateway.store import tables
+from tests.inbound import LAKESIDE, enterprise, offer, opened, provider
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+async def work_feeds(road):
+    rows = await road.rows(tables.destination, tables.destination.c.name.startswith("work."))
+    return {row["name"]: (row["kind"], row["audience"], row["owner"], row["settings"]) for row in rows}
+
+
+async def owed_to(road, name):
+    [row] = await road.rows(tables.destination, tables.destination.c.name == name)
+    events = {event["number"]: event["type"] for event in await road.events()}
+    rows = await road.rows(tables.delivery, tables.delivery.c.destination == row["number"])
+    return [events[one["event"]] for one in rows]
+
+
+async def test_an_organization_that_asks_for_a_topic_is_owed_what_others_do_to_its_jobs(road):
+    await road.receive(offer("A-1"))
+    assert await road.receive(provider("organization.put", work_topic=True)) == ["applied"]
+    settings = f'{{"topic":"work.{LAKESIDE}.v1"}}'
+    assert await work_feeds(road) == {f"work.{LAKESIDE}": ("kafka", "provider", LAKESIDE, settings)}
+    await road.gateway.keeper.refresh()
+    await road.receive(offer("A-2"), provider("offer.accept", "A-2"), enterprise("job.cancel", "A-2", reason="C-DUP"))
+    assert await owed_to(road, f"work.{LAKESIDE}") == ["job.offered", "job.canceled"]
+    assert await road.is_balanced()
+
+
+async def test_an_organization_that_wants_no_topic_any_more_is_owed_nothing_from_then_on(road):
+    await road.receive(provider("organization.put", work_topic=True))
+    await road.gateway.keeper.refresh()
+    await road.receive(offer("A-1"), provider("organization.put", work_topic=False), offer("A-2"))
+    assert await owed_to(road, f"work.{LAKESIDE}") == ["job.offered"]
+    await road.receive(provider("organization.put", work_topic=True), offer("A-3"))
+    assert await owed_to(road, f"work.{LAKESIDE}") == ["job.offered", "job.offered"]
+
+
+async def test_an_enterprise_asks_for_no_topic_in_anothers_name(road):
+    ends = await road.receive(
+        enterprise("organization.put", "P-1", handle=LAKESIDE, work_topic=True),
+        enterprise("organization.put", "P-2", handle="northshore", name="Northshore", work_topic=True),
+    )
+    assert ends == ["applied", "applied"]
+    assert await work_feeds(road) == {}
+
+
+async def test_a_handle_that_no_topic_could_carry_gives_way_to_the_canonical_id(road):
+    await road.receive(provider("organization.put", source="Côte d'Or", handle="Côte d'Or", work_topic=True))
+    [name] = await work_feeds(road)
+    assert name.startswith("work.org-")
