@@ -86,7 +86,7 @@ def pointers(entry: Entry) -> Iterator[Ref | int]:
         pointer = getattr(reading.refs, role)
         if pointer is not None:
             yield pointer
-    made = (organization_pointer(reading), pointer_by_handle(reading), reading.new_visit, reading.new_note)
+    made = (organization_pointer(reading), organization_named(reading), reading.new_visit, reading.new_note)
     yield from (ref for ref in made if ref is not None)
     if reading.side is Side.PROVIDER:
         yield sender_pointer(reading)
@@ -113,7 +113,7 @@ def organization_pointer(reading: Translated) -> Ref | int | None:
     return Ref(Kind.ORGANIZATION, reading.source, f"#{'|'.join(told)}"[:200])
 
 
-def pointer_by_handle(reading: Translated) -> Ref | None:
+def organization_named(reading: Translated) -> Ref | None:
     """The name at the gateway that a put gives its organization: the one that has it already is meant."""
     handle = reading.command.members.get("handle") if isinstance(reading.command, PutOrganization) else None
     return Ref(Kind.ORGANIZATION, "", handle) if isinstance(handle, str) else None
@@ -240,7 +240,7 @@ async def _load_parties(connection: Transaction, known: Known, readings: list[Tr
         if reading.side is Side.PROVIDER:
             named.add(known.number(sender_pointer(reading)))
         organizations |= {number for number in named if number is not None}
-        named |= {known.number(pointer_by_handle(reading))}
+        named |= {known.number(organization_named(reading))}
         if isinstance(reading.command, _ABOUT_ALL_USERS):
             whole |= {number for number in named if number is not None}
         if isinstance(reading.command, PutOrganization):

@@ -23,8 +23,8 @@ from gateway.inbound.known import (
     USER_COMMANDS,
     Known,
     find_brand,
+    organization_named,
     organization_pointer,
-    pointer_by_handle,
     route,
     sender_pointer,
     waits_for,
@@ -200,7 +200,7 @@ class Settlement:
     def _matched(self, reading: Translated) -> Ref | int | None:
         """The organization that is meant: by its id, or by what is said of it, else by the handle it is to have."""
         pointer = self._resolved(organization_pointer(reading))
-        by_handle = self.known.number(pointer_by_handle(reading)) if isinstance(pointer, Ref) else None
+        by_handle = self.known.number(organization_named(reading)) if isinstance(pointer, Ref) else None
         return pointer if by_handle is None else by_handle
 
     def _new_organization(self, entry: Entry, reading: Translated) -> Organization | None:
