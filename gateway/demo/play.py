@@ -142,7 +142,7 @@ class Play:
             outcomes = await activity.count_outcomes(connection)
             destinations = await activity.count_by_destination(connection)
             happened = await activity.count_happenings(connection)
-        if len(jobs) < count_expected(self._stage.world) or unfinished(jobs):
+        if not self._released or len(jobs) < count_expected(self._stage.world) or unfinished(jobs):
             return False
         if any(state in _OPEN_RECORDS for state, _ in outcomes):
             return False
