@@ -111,11 +111,12 @@ class Settlement:
             return
         # Told even of what waits for somebody else: a parked answer holds up its offer's expiry.
         entry.job = self.known.job_of(reading.refs)
+        job = self.known.jobs.get(entry.job) if entry.job is not None else None
+        entry.brand = job.brand if job is not None else None
         actor = self._actor(reading)
         if not isinstance(actor, Actor):
             entry.outcome = actor
             return
-        job = self.known.jobs.get(entry.job) if entry.job is not None else None
         self._decide(entry, reading, actor, job)
 
     def _check_waits(self, entry: Entry) -> None:

@@ -171,8 +171,11 @@ async def test_brands_and_doors_are_told_apart(road):
     brands = await read(road, count_by_brand)
     assert brands["harborline"].inbound == {"applied": 2}
     assert brands["maplegrove"].inbound == {"applied": 1}
+    await road.receive(provider("offer.accept", "A-1"))
+    brands = await read(road, count_by_brand)
+    assert brands["harborline"].inbound == {"applied": 2, "refused": 1}, "what was not applied is the brand's too"
     assert brands["harborline"].owed == sum(brands["harborline"].outbound.values())
     assert "" in brands, "people and organizations are no brand's"
     doors = await read(road, count_by_door)
-    assert doors[ACTIONS].total == 5
+    assert doors[ACTIONS].total == 6
     assert {one.difference for one in doors.values()} == {0}
