@@ -1,4 +1,4 @@
-"""The work feed by topic: an organization that asks for it in a put of its own has it from then on."""
+"""Topics of an organization's own: one that asks for them in a put has its work feed and its receipts from then on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.inbound.translated import Translated
 from gateway.store.destinations import NewDestination
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gateway.inbound.entry import Entry
 
@@ -25,12 +25,13 @@ _FITS = re.compile(r"[A-Za-z0-9_-]{1,150}")
 def asked_for(settled: Iterable[Entry]) -> list[NewDestination]:
     """The destinations that the puts among `settled` ask for; one that is there already changes nothing."""
     return [
-        _destination(saved)
+        destination
         for entry in settled
         if isinstance(entry.outcome, Applied) and isinstance(entry.reading, Translated)
         if isinstance(entry.reading.command, PutOrganization) and entry.reading.side is Side.PROVIDER
         for saved in entry.outcome.saved
         if isinstance(saved, Organization) and saved.members.get("work_topic") is True
+        for destination in _destinations(saved)
     ]
 
 
@@ -39,14 +40,15 @@ def is_wanted(organization: Organization) -> bool:
     return organization.members.get("work_topic") is not False
 
 
-def _destination(organization: Organization) -> NewDestination:
+def _destinations(organization: Organization) -> Iterator[NewDestination]:
     name = organization.handle
     if not _FITS.fullmatch(name):
         name = canonical_id(Kind.ORGANIZATION, organization.number)
-    return NewDestination(
-        name=f"work.{name}",
-        kind="kafka",
-        audience=Audience.PROVIDER,
-        owner=organization.handle,
-        settings={"topic": f"work.{name}.v1"},
-    )
+    for feed in ("work", "receipts"):
+        yield NewDestination(
+            name=f"{feed}.{name}",
+            kind="kafka",
+            audience=Audience.PROVIDER,
+            owner=organization.handle,
+            settings={"topic": f"{feed}.{name}.v1"},
+        )

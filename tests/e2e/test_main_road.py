@@ -108,9 +108,7 @@ async def test_an_offer_travels_from_kafka_to_its_brands_feed_across_a_kill(envi
             actions = f"{topic_prefix}actions.v1"
             accept = cloud_event("offer.accept", job, "a-1", organization)
             add = cloud_event("appointment.add", job, "a-2", organization, id="V-1", start="2027-01-05T15:00:00Z")
-            finish = cloud_event(
-                "appointment.complete", job, "a-3", organization, appointment="V-1", reason="REP"
-            )
+            finish = cloud_event("appointment.complete", job, "a-3", organization, appointment="V-1", reason="REP")
             for value in (accept, add, finish, accept):
                 await producer.send_and_wait(actions, value, key=job.encode())
             process = start(environment, "run")

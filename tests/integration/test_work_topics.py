@@ -57,3 +57,11 @@ async def test_a_handle_that_no_topic_could_carry_gives_way_to_the_canonical_id(
     await road.receive(provider("organization.put", source="Côte d'Or", handle="Côte d'Or", work_topic=True))
     [name] = await work_feeds(road)
     assert name.startswith("work.org-")
+
+
+async def test_an_organization_with_topics_is_told_there_of_its_records_that_were_not_taken(road):
+    await road.receive(provider("organization.put", work_topic=True))
+    await road.gateway.keeper.refresh()
+    ends = await road.receive(offer("A-1"), provider("offer.accept", "A-1"), provider("offer.decline", "A-1"))
+    assert ends == ["applied", "applied", "refused offer_closed"]
+    assert await owed_to(road, f"receipts.{LAKESIDE}") == ["record.settled"]
