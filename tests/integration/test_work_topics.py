@@ -64,4 +64,7 @@ async def test_an_organization_with_topics_is_told_there_of_its_records_that_wer
     await road.gateway.keeper.refresh()
     ends = await road.receive(offer("A-1"), provider("offer.accept", "A-1"), provider("offer.decline", "A-1"))
     assert ends == ["applied", "applied", "refused offer_closed"]
-    assert await owed_to(road, f"receipts.{LAKESIDE}") == ["record.settled"]
+    [destination] = await road.rows(tables.destination, tables.destination.c.name == f"receipts.{LAKESIDE}")
+    [delivery] = await road.rows(tables.delivery, tables.delivery.c.destination == destination["number"])
+    [event] = await road.rows(tables.event, tables.event.c.number == delivery["event"])
+    assert event["type"] == "record.settled"
