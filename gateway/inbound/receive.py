@@ -20,6 +20,7 @@ from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
 from gateway.inbound.work_topics import asked_for
 from gateway.store import aggregates, inbox, outbox, schedule
+from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import put_destinations
 from gateway.store.failures import Contended, RefusedByDatabase, classified
@@ -64,6 +65,7 @@ class Receiver:
         committed: Callable[[Sequence[Entry]], object],
     ) -> None:
         self._database = database
+        self._clock = DatabaseClock(database)
         self._numbers = numbers
         self._doors = doors
         self._directory = directory
@@ -132,7 +134,7 @@ class Receiver:
         await self._reserve(len(records))
         with classified():
             async with self._database.transaction() as connection:
-                now = await self._database.now(connection)
+                now = await self._clock.now(connection)
                 fresh = await self._at_first_sight(connection, records)
                 await inbox.count_in(connection, _counted(fresh), now)
                 entries = self._read(fresh, now, directory)
@@ -208,7 +210,7 @@ class Receiver:
         await self._reserve(limit)
         with classified():
             async with self._database.transaction() as connection:
-                now = await self._database.now(connection)
+                now = await self._clock.now(connection)
                 rows = await inbox.claim_requeued(connection, limit)
                 entries = [entry_of(row, self._doors, directory) for row in rows]
                 if refusal is not None:
@@ -222,7 +224,7 @@ class Receiver:
         await self._reserve(limit)
         with classified():
             async with self._database.transaction() as connection:
-                now = await self._database.now(connection)
+                now = await self._clock.now(connection)
                 jobs = await schedule.find_expired_offers(connection, self._doors.answers(), now - margin, limit)
                 entries = [expiry(self._take_one("record"), job, now) for job in jobs]
                 settled = await self._settle(connection, entries, directory, now) if entries else []
@@ -232,7 +234,7 @@ class Receiver:
     async def _release_resolved(self, in_force: Mapping[str, InForce]) -> int:
         with classified():
             async with self._database.transaction() as connection:
-                now = await self._database.now(connection)
+                now = await self._clock.now(connection)
                 released = await release_resolved(connection, in_force, _NET, now)
                 if released.deliveries:
                     await self._database.notify(connection, outbox.CHANNEL)
@@ -243,7 +245,7 @@ class Receiver:
         await self._reserve(limit)
         with classified():
             async with self._database.transaction() as connection:
-                now = await self._database.now(connection)
+                now = await self._clock.now(connection)
                 rows = await inbox.claim_overdue(connection, now - patience, limit)
                 entries = [entry_of(row, self._doors, directory) for row in rows]
                 for entry in entries:
