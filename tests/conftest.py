@@ -154,3 +154,21 @@ def blank_database_url(request) -> Iterator[str]:
     name = "_sqlite_templates" if request.param == "sqlite" else "_postgres_templates"
     with request.getfixturevalue(name).blank() as url:
         yield url
+
+
+@pytest.fixture
+async def scene(staffed_url, kafka, topic_prefix, tmp_path):
+    """The program as a process on either database and the broker; nothing of it runs yet."""
+    from tests.faults.scene import opened_scene
+
+    async with opened_scene(staffed_url, kafka, topic_prefix, tmp_path) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def postgres_scene(staffed_postgres_url, kafka, topic_prefix, tmp_path):
+    """The same on PostgreSQL."""
+    from tests.faults.scene import opened_scene
+
+    async with opened_scene(staffed_postgres_url, kafka, topic_prefix, tmp_path) as scene:
+        yield scene

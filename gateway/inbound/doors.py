@@ -53,3 +53,8 @@ class Doors:
         kind, _, rest = name.partition(".")
         bound = rest.removesuffix("v1").rstrip(".")
         return Door(_SIDES[kind], bound or None)
+
+    def find_door(self, topic: str) -> Door | None:
+        """The same for a record that was kept; None where nothing is read by that name any more."""
+        known = topic.startswith(self.prefix) and re.fullmatch(self.pattern(), topic)
+        return self.door(topic) if known else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Side
 from gateway.inbound.connect import translate_connect
+from gateway.inbound.doors import Door
 from gateway.inbound.envelope import Envelope, Form, read
 from gateway.inbound.headers import read_headers
 from gateway.inbound.moments import read_moment
@@ -172,8 +173,7 @@ _NAMES_A_BRAND = frozenset({"offer.submit", "job.create"})
 
 def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
     """A kept record, read again from its bytes: by today's profile, as it would be if it came now."""
-    internal = row.door == INTERNAL_DOOR
-    door = None if internal else doors.door(row.door)
+    door = OWN_DOOR if row.door == INTERNAL_DOOR else doors.find_door(row.door)
     raw = RawRecord(
         door=row.door,
         partition=row.partition,
@@ -182,15 +182,21 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         arrived_at=row.arrived_at,
         headers=row.headers,
         value=row.raw,
-        bound_source=door.bound_source if door else INTERNAL_DOOR,
+        bound_source=door.bound_source if door else row.source,
         side=door.side if door else Side.GATEWAY,
     )
-    entry = read_entry(row.number, raw, row.received_at, doors, directory)
+    if door is None:
+        why = unreadable(Unreadable.UNKNOWN_TYPE, "", "nothing is read at that door any more")
+        entry = _unread(row.number, raw, row.received_at, why)
+    else:
+        entry = read_entry(row.number, raw, row.received_at, doors, directory)
     entry.kept = row
     return entry
 
 
 INTERNAL_DOOR = "internal"
+GATEWAY = "gateway"
+OWN_DOOR = Door(Side.GATEWAY, GATEWAY)
 LONGEST_FIELD = 200
 
 

@@ -10,15 +10,13 @@ import orjson
 from gateway.core.commands import ExpireOffer, Refs
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.parties import Side
-from gateway.inbound.entry import INTERNAL_DOOR, Entry
+from gateway.inbound.entry import GATEWAY, INTERNAL_DOOR, Entry
 from gateway.inbound.record import RawRecord
 from gateway.inbound.translated import Translated
 from gateway.store.inbox import RecordRow
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-GATEWAY = "gateway"
 
 
 def expiry(number: int, job: int, now: datetime) -> Entry:
@@ -60,7 +58,7 @@ def unassignment(number: int, cause: int, appointment: int, job: int, now: datet
         append_time=None,
         arrived_at=now,
         received_at=now,
-        source=INTERNAL_DOOR,
+        source=GATEWAY,
         message_id=message_id,
         type="appointment.change",
         digest=hashlib.sha256(value).hexdigest(),

@@ -4,187 +4,24 @@ What the broker acknowledged is in the feed in the end: each version of a job fi
 only where the kill fell between an acknowledgement and its record, and the ledger is zero.
 """
 
-import asyncio
-import os
-import signal
-import sys
-from collections import defaultdict
-from pathlib import Path
-
-import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from sqlalchemy import func, select
 
-from gateway.app import prepare
-from gateway.children import Child
-from gateway.settings import Settings
-from gateway.store.database import Database
-from gateway.store.tables import delivery, event, inbound_record, intake, lane
-from tests.eventually import eventually
 from tests.faults.app import BATCH_STEPS, RELAY_STEPS
-from tests.inbound import START, offer, provider
+from tests.faults.scene import assert_conserved, assert_in_order
 
 pytestmark = [pytest.mark.needs_apache_kafka, pytest.mark.timeout(300)]
 
-APP = Path(__file__).parent / "app.py"
-JOBS_PER_STEP = 6
 # Sent and acknowledged, but not recorded: these may be sent again, and nothing else.
 MAY_REPEAT = RELAY_STEPS[3:6]
 
 
-class Scene:
-    """One gateway that is killed and started again, what was sent to it, and what its feed tells."""
-
-    def __init__(self, database_url, kafka, prefix, folder):
-        self.prefix, self.folder, self.servers = prefix, folder, kafka.servers
-        self.database = Database(database_url)
-        self.environment = {
-            "GATEWAY_DATABASE_URL": database_url,
-            "GATEWAY_KAFKA_SERVERS": kafka.servers,
-            "GATEWAY_TOPIC_PREFIX": prefix,
-            "GATEWAY_KAFKA_PARTITIONS": "2",
-            "GATEWAY_RELAY_LEASE_SECONDS": "3",
-            "GATEWAY_CONSUMER_GROUP": f"{prefix}gateway",
-            "GATEWAY_EXPIRY_MARGIN_SECONDS": "60",
-        }
-        self.sent = 0
-
-    def process(self, step=""):
-        armed = self.folder / (step.partition(" ")[0] or "never")
-        variables = {"FAULT_STEP": step, "FAULT_ARMED": str(armed), "PYTHONPATH": str(APP.parents[2])}
-        child = Child(
-            step or "gateway",
-            [sys.executable, str(APP)],
-            self.folder / "log",
-            env={**os.environ, **self.environment, **variables},
-        )
-        return child, armed
-
-    async def send(self, producer, step):
-        """A few jobs with their whole lives; the sending ends when the broker has acknowledged all of it."""
-        sending = []
-        for number in range(JOBS_PER_STEP):
-            job = f"{step.partition(' ')[0]}-{number}"
-            for message in (
-                offer(job),
-                provider("offer.accept", job),
-                provider("appointment.add", job, id=f"V-{job}", start=START),
-                provider("appointment.start", appointment=f"V-{job}"),
-                provider("appointment.complete", appointment=f"V-{job}", reason="REP"),
-            ):
-                topic = self.prefix + message.door.removeprefix("t.")
-                sending.append(await producer.send(topic, message.value, key=job.encode()))
-                self.sent += 1
-        await asyncio.gather(*sending)
-
-    async def count(self, table, *conditions):
-        async with self.database.snapshot() as connection:
-            return (await connection.execute(select(func.count()).select_from(table).where(*conditions))).scalar_one()
-
-    async def is_quiet(self):
-        """All that was sent is settled, and nothing is owed."""
-        settled = await self.count(
-            inbound_record, inbound_record.c.state == "applied", inbound_record.c.offset.is_not(None)
-        )
-        return settled >= self.sent + 4 and await self.count(lane) == 0
-
-    async def kill_at(self, producer, step):
-        child, armed = self.process(step)
-        child.start()
-        try:
-            await eventually(self.is_quiet, within=60, every=0.1)
-            armed.touch()
-            await self.send(producer, step)
-            await eventually(lambda: not child.is_alive, within=30)
-        finally:
-            code = child.kill()
-        assert code == -signal.SIGKILL, child.log_tail()
-
-    async def finish(self, producer):
-        """Runs undisturbed until all is delivered, then ends as it is asked to."""
-        child, _ = self.process()
-        child.start()
-        try:
-            await self.send(producer, "end")
-            await eventually(self.is_quiet, within=60, every=0.1)
-        finally:
-            assert child.stop(within=30) == 0, child.log_tail()
-
-    async def feed(self):
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            places = [TopicPartition(f"{self.prefix}feed.harborline.v1", number) for number in range(2)]
-            consumer.assign(places)
-            ends = await consumer.end_offsets(places)
-            told = []
-            for place in places:
-                while await consumer.position(place) < ends[place]:
-                    for records in (await consumer.getmany(timeout_ms=500)).values():
-                        told += [orjson.loads(record.value) for record in records]
-            return told
-        finally:
-            await consumer.stop()
-
-
-@pytest.fixture
-async def scene(staffed_url, kafka, topic_prefix, tmp_path):
-    scene = Scene(staffed_url, kafka, topic_prefix, tmp_path)
-    await prepare(
-        Settings(database_url=staffed_url, kafka_servers=kafka.servers, topic_prefix=topic_prefix, kafka_partitions=2)
-    )
-    yield scene
-    await scene.database.close()
-
-
 async def test_a_gateway_that_is_killed_at_every_step_loses_nothing_and_keeps_every_order(scene):
-    producer = AIOKafkaProducer(bootstrap_servers=scene.servers, acks="all")
-    await producer.start()
-    try:
-        for step in (*BATCH_STEPS, *RELAY_STEPS):
-            await scene.kill_at(producer, step)
-        await scene.finish(producer)
-    finally:
-        await producer.stop()
+    for step in (*BATCH_STEPS, *RELAY_STEPS):
+        await scene.kill_at(step)
+    await scene.finish()
 
     await assert_conserved(scene)
-    repeated = assert_in_order(await scene.feed())
+    repeated = assert_in_order(scene, await scene.feed())
     allowed = {step.partition(" ")[0] for step in MAY_REPEAT}
     assert {job.rpartition("-")[0] for job in repeated} <= allowed
     assert {"relay.4", "relay.5"} <= {job.rpartition("-")[0] for job in repeated}, "the kill fell where it should"
-
-
-async def assert_conserved(scene):
-    async with scene.database.snapshot() as connection:
-        rows = (
-            await connection.execute(select(inbound_record.c.state, func.count()).group_by(inbound_record.c.state))
-        ).all()
-        counted = (await connection.execute(select(func.sum(intake.c.count)))).scalar_one()
-        owed = (await connection.execute(select(func.sum(event.c.recipients)))).scalar_one()
-        states = (await connection.execute(select(delivery.c.state, func.count()).group_by(delivery.c.state))).all()
-        runs = (await connection.execute(select(intake).where(intake.c.partition >= 0))).all()
-    assert dict(map(tuple, rows)) == {"applied": scene.sent + 4}
-    assert counted == scene.sent + 4
-    assert dict(map(tuple, states)) == {"delivered": owed}
-    places = defaultdict(set)
-    for run in runs:
-        offsets = set(range(run.first_offset, run.last_offset + 1))
-        assert len(offsets) == run.count
-        assert not offsets & places[run.door, run.partition], "no record was counted twice"
-        places[run.door, run.partition] |= offsets
-
-
-def assert_in_order(told):
-    """First arrivals of each job: versions from 1 on, each naming the one before. Returns the jobs told of twice."""
-    seen, versions, repeated = set(), defaultdict(list), set()
-    for one in told:
-        job = one["data"]["job"]["external_id"]
-        if one["id"] in seen:
-            repeated.add(job)
-            continue
-        seen.add(one["id"])
-        versions[job].append((one["jobversion"], one["jobprevious"]))
-    assert len(versions) == JOBS_PER_STEP * len((*BATCH_STEPS, *RELAY_STEPS, "end"))
-    assert set(map(tuple, versions.values())) == {((1, 0), (2, 1), (3, 2), (4, 3), (5, 4))}
-    return repeated

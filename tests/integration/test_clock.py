@@ -200,6 +200,15 @@ async def test_records_sent_back_are_decided_by_todays_rules_and_keep_their_byte
     assert await road.is_balanced()
 
 
+async def test_a_record_sent_back_whose_topic_nobody_reads_any_more_is_quarantined(road):
+    await road.receive(offer("A-1", brand="nobody"))
+    await road.execute(
+        "UPDATE inbound_record SET state = 'requeued', door = 't.claims.gone.v1' WHERE state = 'refused'"
+    )
+    assert await road.settle_requeued() == 1
+    assert (await road.ends())[-1] == "quarantined unknown_type"
+
+
 async def test_one_requeued_record_that_cannot_be_stored_does_not_hold_up_the_others(road, monkeypatch):
     from gateway.inbound import entry as module
 

@@ -239,6 +239,7 @@ async def test_visits_of_a_deactivated_user_are_taken_away_each_by_a_record_of_i
     assert [codec.decode(row["state"])["unassigned_by_gateway"] for row in visits] == [False, True, True]
     told = [row["type"] for row in await road.events()]
     assert told.count("appointment.changed") == 2
+    assert (await road.events())[-1]["body"]["by"] == {"role": "gateway", "name": "gateway"}
     assert "customer.appointment_changed" not in told
     assert await road.is_balanced()
 
