@@ -96,11 +96,12 @@ class Play:
             await self._look_again()
 
     async def _topics(self) -> dict[str, str]:
-        """The topic of every destination, those of the work feeds that are going to be asked for too."""
+        """The topic of every destination, those that the providers are going to ask for too."""
         async with self._database.snapshot() as connection:
             there = await load_destinations(connection)
         topics = {name: str(one.settings["topic"]) for name, one in there.items()}
-        return topics | {f"work.{handle}": f"work.{handle}.v1" for handle in self._stage.world.providers}
+        asked_for = [f"{feed}.{handle}" for handle in self._stage.world.providers for feed in ("work", "receipts")]
+        return topics | {name: f"{name}.v1" for name in asked_for}
 
     async def _providers_are_known(self) -> bool:
         async with self._database.snapshot() as connection:

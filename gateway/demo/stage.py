@@ -173,7 +173,7 @@ async def _prepare(settings: Settings, world: World) -> None:
         raise StageFailed("; ".join(f"{one.file}: {one.what}" for one in imported.problems))
     await composition.prepare(settings)
     names = [provider.topic for provider in world.providers.values()]
-    names += [f"work.{handle}.v1" for handle in world.providers]
+    names += [f"{feed}.{handle}.v1" for handle in world.providers for feed in ("work", "receipts")]
     topics = [f"{settings.topic_prefix}{name}" for name in names]
     refused = await ensure_topics(composition.make_cluster(settings), topics, within=TOPICS_SECONDS)
     if refused:
