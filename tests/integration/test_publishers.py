@@ -9,11 +9,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 
 from gateway.children import free_port
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.topics import Cluster, ensure_topics
+from tests.eventually import eventually
 from tests.integration.publisher_conformance import PublisherConformance, destination_of, outgoing
 from tests.outbound import RecordingPublisher
 
@@ -57,8 +59,8 @@ class Topics:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             async with asyncio.timeout(20):
                 return [await consumer.getone() for _ in range(count)]
         finally:
@@ -68,9 +70,19 @@ class Topics:
         return [record.value for record in await self.records(destination, count)]
 
 
+async def makes_topics(cluster, name):
+    try:
+        return await ensure_topics(cluster, [name], within=5) == {}
+    except (KafkaError, OSError, TimeoutError):
+        return False
+
+
 @pytest.fixture
 async def kafka_publisher(kafka, topic_prefix):
-    publisher = KafkaPublisher(Cluster(servers=kafka.servers, partitions=3), topic_prefix=topic_prefix, timeout=10.0)
+    cluster = Cluster(servers=kafka.servers, partitions=3)
+    # A broker that a test before stopped and let go on takes a while to make topics again.
+    await eventually(lambda: makes_topics(cluster, f"{topic_prefix}ready.v1"), within=60)
+    publisher = KafkaPublisher(cluster, topic_prefix=topic_prefix, timeout=10.0)
     yield publisher
     await publisher.close()
 
@@ -94,7 +106,7 @@ class TestKafkaPublisher(PublisherConformance):
 
 async def test_records_carry_the_key_and_headers_of_their_document(kafka_publisher, topics):
     feed = destination_of("kafka", "feed.acme.v1")
-    await kafka_publisher.publish([outgoing(feed, 7, b"{}")])
+    assert await kafka_publisher.publish([outgoing(feed, 7, b"{}")]) == [Delivered()]
     [record] = await topics.records(feed, 1)
     assert (record.key, record.value, record.headers) == (b"job-7", b"{}", (("content-type", b"text/plain"),))
 
