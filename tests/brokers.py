@@ -20,7 +20,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from gateway.children import Child, clean_environment, free_port, port_answers
 from gateway.embedded import EmbeddedBroker
@@ -292,3 +292,13 @@ if __name__ == "__main__":  # before the tests, whose time is limited
         fetch_jars()
     except BrokerUnavailableError as error:
         sys.stderr.write(f"{error}\n")
+
+
+async def makes_topics(servers: str) -> bool:
+    """Whether the broker makes a topic when it is asked to, now."""
+    try:
+        async with asyncio.timeout(5):
+            await create_topics(servers, [f"ready-{uuid.uuid4().hex[:8]}"])
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    return True

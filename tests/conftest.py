@@ -1,13 +1,15 @@
 """Fixtures for everybody: real databases, a real broker, names of one's own. Factories are in factories.py."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import settings
 
-from tests.brokers import ApacheKafka, BrokerUnavailableError, ForeignKafka, Tansu, choose_broker
+from tests.brokers import ApacheKafka, BrokerUnavailableError, ForeignKafka, Tansu, choose_broker, makes_topics
 from tests.databases import (
     DatabaseUnavailableError,
     ForeignPostgres,
@@ -16,6 +18,7 @@ from tests.databases import (
     SqliteTemplates,
     choose_postgres,
 )
+from tests.eventually import eventually
 
 settings.register_profile("suite", deadline=None, print_blob=True)  # a busy machine is not a failure
 settings.load_profile("suite")
@@ -54,6 +57,9 @@ def breakable_kafka(kafka) -> Iterator[ApacheKafka]:
         _do_without("needs an Apache Kafka of its own: apt-get install maven, and unset GATEWAY_TEST_KAFKA")
     yield kafka
     kafka.start()
+    # A broker that was stopped writes to the topics it has before it makes new ones again.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, eventually(lambda: makes_topics(kafka.servers), within=60)).result()
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
 
 from gateway.children import free_port
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.topics import Cluster, ensure_topics
-from tests.eventually import eventually
 from tests.integration.publisher_conformance import PublisherConformance, destination_of, outgoing
 from tests.outbound import RecordingPublisher
 
@@ -70,18 +68,9 @@ class Topics:
         return [record.value for record in await self.records(destination, count)]
 
 
-async def makes_topics(cluster, name):
-    try:
-        return await ensure_topics(cluster, [name], within=5) == {}
-    except (KafkaError, OSError, TimeoutError):
-        return False
-
-
 @pytest.fixture
 async def kafka_publisher(kafka, topic_prefix):
     cluster = Cluster(servers=kafka.servers, partitions=3)
-    # A broker that a test before stopped and let go on takes a while to make topics again.
-    await eventually(lambda: makes_topics(cluster, f"{topic_prefix}ready.v1"), within=60)
     publisher = KafkaPublisher(cluster, topic_prefix=topic_prefix, timeout=10.0)
     yield publisher
     await publisher.close()
