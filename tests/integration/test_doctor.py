@@ -29,6 +29,7 @@ async def found(settings, subject):
 
 async def test_an_installation_in_order_has_no_problem(road, settings):
     await road.receive(offer("A-1"))
+    await _read_up_to(road, ago(seconds=1))
     levels = {one.subject: one.level for one in await examine(settings)}
     assert set(levels.values()) == {Level.OK}
     assert {"database", "kafka", "profiles", "expiry", "destinations", "records", "deliveries"} <= levels.keys()
