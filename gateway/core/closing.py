@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.core.customers import customer_event, survey_is_due, told_of_end
@@ -26,6 +25,7 @@ from gateway.core.outcomes import Applied, Outcome, Refused, Unmapped, Why
 from gateway.core.parties import Side
 from gateway.core.reasons import Ending, GivenReason, ReasonKind
 from gateway.core.telling import by, happened
+from gateway.core.values import replace
 
 if TYPE_CHECKING:
     from gateway.core.commands import Request

@@ -6,12 +6,13 @@ References to things stand in the request, by role; a command holds only what is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from gateway.core.ids import Ref
 from gateway.core.job import DEFAULT_DURATION, Revision, Window
 from gateway.core.parties import Actor, Members, Position, Role
+from gateway.core.values import dataclass
 from gateway.core.visibility import Private, Visibility
 
 

@@ -7,7 +7,6 @@ Every way out is a value of `outcomes`; nothing is raised for a business reason.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from gateway.core import closing, offers, remarks, visits
@@ -50,6 +49,7 @@ from gateway.core.parties import Side
 from gateway.core.permissions import refuse_actor, refuse_sender
 from gateway.core.staff import decide_organization, decide_user
 from gateway.core.unresolved import find_unresolved
+from gateway.core.values import replace
 
 if TYPE_CHECKING:
     from gateway.core.commands import JobCommand

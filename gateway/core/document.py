@@ -5,12 +5,12 @@ Never in it: texts of notes, names or numbers of an organization's people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, canonical_id
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.core.events import By, Event, NoteRevision, VisitMoved

@@ -6,13 +6,14 @@ An event holds facts only; its wire form is `mapping`'s to render, note texts ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from gateway.core.job import Closure, JobStatus, Visit, VisitStatus
 from gateway.core.parties import Members, Side
 from gateway.core.reasons import GivenReason
+from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 
 

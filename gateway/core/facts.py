@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gateway.core.reasons import DEFAULT_REASONS, ReasonLists
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from gateway.core.parties import Members, Side
 from gateway.core.reasons import Ending, GivenReason
+from gateway.core.values import dataclass, replace
 
 MAX_VISITS = 100
 DEFAULT_DURATION = timedelta(hours=2)

@@ -5,7 +5,6 @@ A job that an enterprise assigns, or a provider makes for itself, comes and is a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Quarantined, Refuse
 from gateway.core.parties import Customer, Json, Members, Side, merged
 from gateway.core.reasons import GivenReason, ReasonKind
 from gateway.core.telling import happened
+from gateway.core.values import replace
 from gateway.core.visits import new_visit, told_of_new_visit
 
 if TYPE_CHECKING:

@@ -5,9 +5,11 @@ The words are the same in the database, the log, receipts, the API and the runbo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.core.events import Event

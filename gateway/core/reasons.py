@@ -5,8 +5,10 @@ The lists come from the brand profile in force; jobs without a brand use `DEFAUL
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from gateway.core.values import dataclass
 
 
 class Ending(StrEnum):

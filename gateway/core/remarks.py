@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.core.closing import refuse_ended
@@ -13,6 +12,7 @@ from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Refused, Why
 from gateway.core.parties import Json, Side
 from gateway.core.telling import happened
+from gateway.core.values import replace
 from gateway.core.visibility import Visibility
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, ReportPosition, Request
@@ -10,6 +9,7 @@ from gateway.core.ids import Ref
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Refused, Why
 from gateway.core.parties import Organization, Position, Role, Side, User, merged
 from gateway.core.permissions import refuse_user
+from gateway.core.values import replace
 
 if TYPE_CHECKING:
     from gateway.core.facts import Facts

@@ -5,9 +5,10 @@ Text of notes travels as `Private`, which no renderer, logger or serializer acce
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
+
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.core.notes import Note

@@ -5,7 +5,6 @@ One visit's progress is last-writer-wins on (moment, rank, message id): phones w
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.core.closing import refuse_ended
@@ -41,6 +40,7 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Refused, Unmapped, 
 from gateway.core.parties import Side
 from gateway.core.reasons import Ending, GivenReason, ReasonKind
 from gateway.core.telling import by, happened
+from gateway.core.values import replace
 
 if TYPE_CHECKING:
     from datetime import datetime

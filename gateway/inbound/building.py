@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.core import commands
 from gateway.core.document import stamp
 from gateway.core.job import DEFAULT_DURATION, Revision, Window
 from gateway.core.parties import Json, Members, Position, Role
+from gateway.core.values import dataclass
 from gateway.core.visibility import Private, Visibility
 from gateway.inbound import messages, messages_parties, messages_visits, shapes
 from gateway.inbound.references import point_at_customer

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from gateway.core.commands import Command
 from gateway.core.ids import Kind
 from gateway.core.parties import Side
+from gateway.core.values import dataclass
 from gateway.inbound import building, messages, messages_parties, messages_visits
 from gateway.inbound.building import Scene
 from gateway.inbound.messages import Dated

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 
 NOTIFICATIONS = "notifications"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.core.parties import Side
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

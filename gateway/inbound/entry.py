@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Side
+from gateway.core.values import dataclass
 from gateway.inbound.connect import translate_connect
 from gateway.inbound.doors import Door
 from gateway.inbound.envelope import Envelope, Form, read

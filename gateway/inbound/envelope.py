@@ -6,12 +6,12 @@ what is wrong inside then stands in `flaw`, and `translate` returns it. Without 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from gateway.core.outcomes import Quarantined
 from gateway.core.parties import Json
+from gateway.core.values import dataclass
 from gateway.inbound.headers import Headers, read_headers
 from gateway.inbound.moments import read_moment
 from gateway.inbound.parsing import Parsed, is_sound, parse

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.core.outcomes import Quarantined
+from gateway.core.values import dataclass
 from gateway.inbound.parsing import is_sound
 from gateway.inbound.record import RawRecord
 from gateway.inbound.unreadable import Unreadable, field_path, unreadable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
@@ -10,6 +10,7 @@ from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.notes import Note
 from gateway.core.outcomes import Parked
 from gateway.core.parties import Customer, Organization, Side, User
+from gateway.core.values import dataclass
 from gateway.inbound.entry import Entry, entry_of
 from gateway.inbound.translated import Translated
 from gateway.store import aggregates, inbox, notes, references

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 
 import orjson
 
 from gateway.core.ids import MAX_NUMBER
 from gateway.core.outcomes import Quarantined
 from gateway.core.parties import Json
+from gateway.core.values import dataclass
 from gateway.inbound.unreadable import Unreadable, field_path, unreadable
 
 MAX_VALUE_BYTES = 1_048_576

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.core.commands import Command, Refs
 from gateway.core.ids import Ref
 from gateway.core.parties import Members, Side
+from gateway.core.values import dataclass
 from gateway.inbound.envelope import Envelope
 from gateway.inbound.translated import Translated, digest_of
 from gateway.inbound.words import Word

@@ -7,11 +7,11 @@ are known again when they are read again, because the offset moves later.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.core.commands import DeactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
+from gateway.core.values import replace
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of
 from gateway.inbound.internal import expiry, unassignment
 from gateway.inbound.known import load, save

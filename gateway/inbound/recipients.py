@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gateway.core.document import event_body
 from gateway.core.events import VERSIONED, Event, EventType, audiences
+from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
 from gateway.inbound.work_topics import is_wanted
 from gateway.mapping.wanted import Wanted, holds, wants

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.core.parties import Side
+from gateway.core.values import dataclass
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,6 @@ Works on a loaded `Known` and only in memory; nothing here awaits. Every entry e
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.core.clocks import read_clock
@@ -18,6 +17,7 @@ from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
+from gateway.core.values import dataclass, replace
 from gateway.inbound import words
 from gateway.inbound.known import (
     USER_COMMANDS,

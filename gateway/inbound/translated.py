@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from gateway.core.commands import Command, Refs
 from gateway.core.ids import Ref
 from gateway.core.parties import Json, Members, Side
+from gateway.core.values import dataclass
 from gateway.inbound.words import Word
 
 

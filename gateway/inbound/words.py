@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
@@ -20,6 +19,7 @@ from gateway.core.commands import (
 from gateway.core.document import stamp
 from gateway.core.job import UNDER_WAY, EndedHow, Job, JobStatus, VisitStatus
 from gateway.core.outcomes import Ignored, Refused, Why
+from gateway.core.values import dataclass, replace
 
 if TYPE_CHECKING:
     from gateway.core.commands import NewVisit, Refs

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.core.job import Closure, JobStatus, VisitStatus
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.core.events import Event

@@ -5,7 +5,7 @@ With a profile its own reasons are given; without one, the default pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from gateway.core.notes import Note
 from gateway.core.outcomes import Applied
 from gateway.core.parties import Actor, Organization, Role, Side, User
 from gateway.core.reasons import DEFAULT_REASONS, Ending, ReasonLists
+from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience, Private, Visibility, open_for
 from gateway.mapping.receipts import example_receipts, receipt_body
 

@@ -6,13 +6,13 @@ An expression never raises: what it cannot do is an `ExpressionFailed`, without 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
+from gateway.core.values import dataclass
 from gateway.mapping.functions import ProfileFunctions, Tables
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from gateway.core.values import dataclass
 from gateway.mapping.check import check_profile
 from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gateway.core.values import dataclass
 from gateway.mapping.expressions import Expression, ExpressionFailed
 from gateway.mapping.profile import DEFAULT
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from gateway.core.document import stamp
 from gateway.core.ids import Kind, canonical_id
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -5,7 +5,6 @@ Never raises for what an event or a profile holds: what cannot be rendered is an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import orjson
 from gateway.core.document import stamp
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, canonical_id
+from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.mapping.codes import Refusal
 from gateway.mapping.expressions import Expression, ExpressionFailed

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 import yaml
 
+from gateway.core.values import dataclass
 from gateway.mapping.problems import Problem
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gateway.core.events import Change, EventType, audiences
+from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.mapping.codes import Refusal, find_code, standing_of
 from gateway.mapping.profile import Some

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
+
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

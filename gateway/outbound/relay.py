@@ -12,13 +12,14 @@ import hashlib
 import random
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from gateway.core.values import dataclass
 from gateway.core.visibility import Withheld, open_for
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, next_step

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from gateway.core.values import dataclass
 from gateway.store.bulk import upsert
 from gateway.store.tables import account
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from gateway.core.job import Closure, JobStatus
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.tables import appointment, delivery, destination, event, inbound_record, job, organization
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Boolean, Executable, or_, select, update
 
 from gateway.core.events import EventType
+from gateway.core.values import dataclass
 from gateway.store.given import encode_rows, given
 from gateway.store.states import OWED, is_any
 from gateway.store.tables import delivery, event

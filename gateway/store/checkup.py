@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from gateway.core.values import dataclass
 from gateway.store.tables import caught_up, delivery, destination, inbound_record, job
 
 if TYPE_CHECKING:

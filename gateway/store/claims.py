@@ -7,7 +7,6 @@ longer on a lane has lost it and changes nothing there.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from itertools import groupby, takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ from sqlalchemy import Executable, null, update
 
 from gateway.core.document import StoredEvent
 from gateway.core.events import EventType, NoteRevision
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.claim_statements import read_claimed, take_lanes
 from gateway.store.dialect import any_of

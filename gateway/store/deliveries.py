@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import groupby
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, Executable, null, or_, select, update
 
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.tables import attempt, delivery, destination, event
 from gateway.store.tables_control import operation, operator_action, retired_total

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, bindparam, select, text
 
+from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.store import codec
 from gateway.store.columns import Moment

@@ -5,7 +5,6 @@ Every function works in the caller's transaction and costs a fixed number of sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Executable, and_, case, func, insert, or_, select, update
 
 from gateway.core.ids import Kind, Ref
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.bulk import insert_missing, insert_rows, upsert
 from gateway.store.dialect import any_of, for_update, insert_for

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, literal, or_, select, union_all
 
+from gateway.core.values import dataclass
 from gateway.store.delivery_queries import count_deliveries, count_owed
 from gateway.store.states import OWED, is_any
 from gateway.store.tables import delivery, destination, event, inbound_record, intake, lane

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, or_, select
 
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.tables_control import operator_action
 

@@ -6,13 +6,13 @@ settles deliveries of that lane either sees the new ones or has finished before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Executable, case, func, insert, literal, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.core.values import dataclass
 from gateway.store.given import encode_rows, given
 from gateway.store.states import LEFT, is_any
 from gateway.store.tables import delivery, destination, event, lane

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
+from gateway.core.values import dataclass
 from gateway.store.tables_control import profile
 
 if TYPE_CHECKING:

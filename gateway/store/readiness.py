@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, table, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from gateway.core.values import dataclass
 from gateway.store.migrate import MIGRATIONS
 
 if TYPE_CHECKING:

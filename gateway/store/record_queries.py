@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
+from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.operators import Action, find_actions, write_action
 from gateway.store.tables import delivery, destination, event, inbound_record, job

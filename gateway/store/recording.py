@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sqlalchemy import Executable, bindparam, delete, insert, null, select, tuple_, update
 
+from gateway.core.values import dataclass
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
 from gateway.store.given import encode_rows, given

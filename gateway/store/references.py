@@ -5,12 +5,12 @@ Whoever creates and whoever parks locks the reference's row first, so that no wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from gateway.core.ids import Kind, Ref
+from gateway.core.values import dataclass
 from gateway.store.bulk import insert_missing, upsert
 from gateway.store.dialect import any_of, for_update, in_byte_order
 from gateway.store.tables import reference

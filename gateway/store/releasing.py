@@ -5,13 +5,13 @@ Nothing is decided here: the clock's role does that, by the function that decide
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
 from gateway.core.reasons import Reason, ReasonKind
+from gateway.core.values import dataclass
 from gateway.store.deliveries import Operator, release_held
 from gateway.store.dialect import any_of, for_update
 from gateway.store.operators import Action, write_action

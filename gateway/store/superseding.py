@@ -6,7 +6,6 @@ At claim only, under the lane's token: nobody else is sending what is judged her
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Executable, bindparam, select, update
 
 from gateway.core.events import EventType
+from gateway.core.values import dataclass
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
 from gateway.store.given import encode_rows, given
