@@ -27,7 +27,7 @@ from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
-from gateway.store import inbox, wakeups
+from gateway.store import partitions, wakeups
 from gateway.store.database import Database
 from gateway.store.numbers import Numbers
 from gateway.store.readiness import insist_on_schema
@@ -109,7 +109,7 @@ async def prepare(settings: Settings) -> list[str]:
         topics = await make_topics(settings, keeper)
         answers = [topic for topic in topics if topic.startswith(f"{settings.topic_prefix}actions.")]
         async with database.transaction() as connection:
-            await inbox.expect_partitions(connection, answers, settings.kafka_partitions)
+            await partitions.expect_partitions(connection, answers, settings.kafka_partitions)
         return topics
     finally:
         await database.close()
@@ -236,7 +236,7 @@ class Gateway:
                 now = await self.database.now(connection)
             idle = await subscription.idle_partitions(now)
             async with self.database.transaction() as connection:
-                await inbox.save_caught_up(connection, idle)
+                await partitions.read_up_to(connection, idle)
         except Exception as error:  # noqa: BLE001 - the database or the broker is away: the next round comes
             log.warning("idle.unknown", error=type(error).__name__)
 

@@ -34,12 +34,12 @@ _ROLES = tuple(role.name for role in fields(Refs))
 class Known:
     """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
 
-    `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are records
-    that wait for a reference or behind a held job, woken when that changes.
+    `targets` is what references stand for; `absent` are those that have no row. `parked` are records that wait for a
+    reference or behind a held job, woken when that changes.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
-    locked: set[Ref] = field(default_factory=set)
+    absent: set[Ref] = field(default_factory=set)
     before: dict[int, Job] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
     jobs_of_visits: dict[int, int] = field(default_factory=dict)
@@ -153,12 +153,11 @@ async def _load_references(
     while fresh:
         refs = {pointer for entry in fresh for pointer in pointers(entry) if isinstance(pointer, Ref)}
         refs |= {ref for entry in fresh for ref in _routes(entry, directory)}
-        refs -= known.targets.keys()
-        known.targets |= await references.find_targets(connection, refs)
-        missing = {ref for ref in refs if known.number(ref) is None}
-        known.targets |= await references.lock_targets(connection, missing)
-        known.locked |= missing
-        waiting = {ref for ref in missing if known.targets[ref].waiting}
+        refs -= known.targets.keys() | known.absent
+        targets = await references.find_targets(connection, refs)
+        known.targets |= targets
+        known.absent |= refs - targets.keys()
+        waiting = {ref for ref, target in targets.items() if target.waiting}
         held = {entry.kept.job for entry in fresh if entry.kept and entry.kept.job and entry.kept.waits_text}
         rows = await inbox.find_waiting(connection, waiting, held)
         fresh = [entry_of(row, doors, directory) for row in rows if row.number not in seen]
@@ -271,4 +270,4 @@ async def save(connection: Transaction, known: Known, settled: Iterable[Entry], 
         if ref is not None:
             held = targets.get(ref) or known.targets.get(ref) or Target(None)
             targets[ref] = Target(held.number, held.job, waiting=True)
-    await references.save_targets(connection, targets)
+    await references.save_targets(connection, targets, known.absent)

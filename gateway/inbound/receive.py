@@ -24,8 +24,10 @@ from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import put_destinations
 from gateway.store.failures import Contended, RefusedByDatabase, classified
-from gateway.store.inbox import NO_PARTITION, Intake, Place
+from gateway.store.inbox import Place
+from gateway.store.intake import NO_PARTITION, Intake, count_in
 from gateway.store.numbers import NumbersExhausted
+from gateway.store.partitions import read_up_to
 from gateway.store.releasing import InForce, release_resolved
 
 if TYPE_CHECKING:
@@ -135,8 +137,8 @@ class Receiver:
         with classified():
             async with self._database.transaction() as connection:
                 now = await self._clock.now(connection)
-                fresh = await self._at_first_sight(connection, records)
-                await inbox.count_in(connection, _counted(fresh), now)
+                fresh = await _at_first_sight(connection, records)
+                await count_in(connection, _counted(fresh), now)
                 entries = self._read(fresh, now, directory)
                 if refusal is not None:
                     _set_aside(entries, refusal)
@@ -148,12 +150,6 @@ class Receiver:
         await self._numbers.reserve("record", records)
         await self._numbers.reserve("event", 3 * records + 50)
         await self._numbers.reserve("delivery", 5 * records + 50)
-
-    async def _at_first_sight(self, connection: Transaction, records: Sequence[RawRecord]) -> list[RawRecord]:
-        """Without what was taken in before: read again after a crash it is neither decided nor counted again."""
-        placed = [(record, place) for record in records if (place := _place(record)) is not None]
-        known = await inbox.find_known_places(connection, [place for _, place in placed])
-        return [record for record in records if (place := _place(record)) is None or place not in known]
 
     def _read(self, records: Sequence[RawRecord], now: datetime, directory: Directory) -> list[Entry]:
         numbers = self._numbers.take("record", len(records))
@@ -202,7 +198,7 @@ class Receiver:
             for visit, job in visits
         ]
         if rows:
-            await inbox.count_in(connection, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
+            await count_in(connection, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
             await inbox.insert_records(connection, rows)
 
     async def _reprocess(self, limit: int, refusal: RefusedByDatabase | None) -> int:
@@ -263,6 +259,17 @@ class Receiver:
         if len(watched) == WATCHED_RECORDS and sum(watched) * BUG_SHARE > WATCHED_RECORDS:
             raise TooManyBugs(f"{sum(watched)} of the last {WATCHED_RECORDS} records failed on bugs")
         return watched
+
+
+async def _at_first_sight(connection: Transaction, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
+    """Without what was taken in before: read again after a crash it is neither decided nor counted again."""
+    before = await read_up_to(connection, _counted(records))
+    places = (place for record in records if (place := _place(record)) is not None)
+    earlier = {place for place in places if place.offset < before[place.door, place.partition]}
+    if not earlier:
+        return records
+    known = await inbox.find_known_places(connection, earlier)
+    return [record for record in records if _place(record) not in known]
 
 
 def _place(record: RawRecord) -> Place | None:

@@ -22,7 +22,7 @@ from gateway.inbound.backoff import Backoff
 from gateway.inbound.moments import LATEST
 from gateway.inbound.receive import TooManyBugs
 from gateway.inbound.record import RawRecord
-from gateway.store.inbox import Intake
+from gateway.store.intake import Intake
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

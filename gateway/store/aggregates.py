@@ -5,19 +5,21 @@ Every function works in the caller's transaction, takes and gives whole sets, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select
 
 from gateway.store import codec
 from gateway.store.bulk import upsert
-from gateway.store.dialect import any_of, for_update
+from gateway.store.dialect import any_of, by_key, for_update, key_set, one_of
 from gateway.store.tables import appointment, customer, job, organization, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.core.job import Job, Visit
@@ -31,11 +33,10 @@ async def lock_jobs(connection: AsyncConnection, numbers: Iterable[int]) -> dict
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    query = select(job).where(any_of(connection, job.c.number, wanted)).order_by(job.c.number)
-    rows = (await connection.execute(for_update(connection, query))).mappings().all()
+    dialect, keys = connection.dialect.name, {"keys": key_set(connection, wanted)}
+    rows = (await connection.execute(by_key(dialect, job.c.number, lock=True), keys)).mappings().all()
     visits: dict[int, list[Visit]] = {}
-    query = select(appointment).where(any_of(connection, appointment.c.job, wanted)).order_by(appointment.c.number)
-    for row in (await connection.execute(query)).mappings():
+    for row in (await connection.execute(by_key(dialect, appointment.c.job), keys)).mappings():
         visits.setdefault(row["job"], []).append(codec.visit_from(row))
     return {row["number"]: codec.job_from(row, visits.get(row["number"], ())) for row in rows}
 
@@ -76,9 +77,8 @@ async def _read_organizations(
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    query = select(organization).where(any_of(connection, organization.c.number, wanted))
-    query = query.order_by(organization.c.number)
-    rows = (await connection.execute(for_update(connection, query) if lock else query)).mappings()
+    query = by_key(connection.dialect.name, organization.c.number, lock=lock)
+    rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
     return {row["number"]: codec.organization_from(row) for row in rows}
 
 
@@ -89,20 +89,26 @@ async def load_users(
     wanted, whole = sorted(set(numbers)), sorted(set(all_of))
     if not wanted and not whole:
         return {}
-    chosen = any_of(connection, user.c.number, wanted)
-    if whole:
-        chosen = or_(chosen, any_of(connection, user.c.organization, whole))
-    query = select(user).where(chosen).order_by(user.c.number)
-    rows = (await connection.execute(for_update(connection, query) if lock else query)).mappings()
+    query = _users(connection.dialect.name, lock=lock)
+    keys = {"numbers": key_set(connection, wanted), "organizations": key_set(connection, whole)}
+    rows = (await connection.execute(query, keys)).mappings()
     return {row["number"]: codec.user_from(row) for row in rows}
+
+
+@cache
+def _users(dialect: str, *, lock: bool) -> Select[Any]:
+    named, of_whole = one_of(dialect, user.c.number, "numbers"), one_of(dialect, user.c.organization, "organizations")
+    query = select(user).where(or_(named, of_whole)).order_by(user.c.number)
+    return for_update(dialect, query) if lock else query
 
 
 async def load_customers(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Customer]:
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    query = select(customer).where(any_of(connection, customer.c.number, wanted))
-    return {row["number"]: codec.customer_from(row) for row in (await connection.execute(query)).mappings()}
+    query = by_key(connection.dialect.name, customer.c.number)
+    rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
+    return {row["number"]: codec.customer_from(row) for row in rows}
 
 
 async def save_organizations(connection: AsyncConnection, changed: Iterable[Organization]) -> None:

@@ -9,9 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import LargeBinary, insert, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store.dialect import is_sqlite
+from gateway.store.dialect import insert_into, is_sqlite
 from gateway.store.given import encode_rows, given
 
 if TYPE_CHECKING:
@@ -27,11 +26,11 @@ async def insert_rows(connection: AsyncConnection, into: Table, rows: Sequence[R
     """Inserts rows that are not there; bytes among their values are fine."""
     if not rows:
         return
-    if is_sqlite(connection):
+    binary = [column.name for column in into.columns if isinstance(column.type, LargeBinary)]
+    if binary and is_sqlite(connection):
         # Bytes do not travel in JSON, and this SQLite cannot decode them.
         await connection.execute(insert(into), list(rows))
         return
-    binary = [column.name for column in into.columns if isinstance(column.type, LargeBinary)]
     for row in rows if binary else ():
         for name in binary:
             row[name] = None if row[name] is None else f"\\x{row[name].hex()}"
@@ -59,8 +58,7 @@ def _insert(
     rows = given(dialect, **{name: into.c[name].type for name in names})
     # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
     listed = select(*(rows.c[name] for name in names)).where(true())
-    base = sqlite.insert(into) if dialect == "sqlite" else postgresql.insert(into)
-    filled = base.from_select(list(names), listed, include_defaults=False)
+    filled = insert_into(dialect, into).from_select(list(names), listed, include_defaults=False)
     if on_conflict == "nothing":
         return filled.on_conflict_do_nothing()
     if on_conflict == "update":

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import bindparam, event, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ _SQLITE_PRAGMAS = (
 # Statements here go by key. A plan made while the planner believes a table small (it is new, or was just emptied)
 # would read all of it, for every batch, until the next analysis.
 _POSTGRESQL_SETTINGS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+_NOW = select(func.clock_timestamp())
+_NOTIFY = select(func.pg_notify(bindparam("channel"), ""))
 
 _WHOLE_TABLES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 _ONLY_READS = "gateway_only_reads"
@@ -73,13 +76,13 @@ class Database:
         """The present: the database's clock on PostgreSQL, this machine's on SQLite."""
         if self.is_sqlite:
             return datetime.now(UTC)
-        moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        moment: datetime = (await connection.execute(_NOW)).scalar_one()
         return moment
 
     async def notify(self, connection: AsyncConnection, channel: str) -> None:
         """Wakes whoever listens on `channel` when the transaction commits; SQLite has nobody outside this process."""
         if not self.is_sqlite:
-            await connection.execute(select(func.pg_notify(channel, "")))
+            await connection.execute(_NOTIFY, {"channel": channel})
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -12,7 +12,7 @@ from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.store import codec
 from gateway.store.columns import Moment
-from gateway.store.dialect import insert_for
+from gateway.store.dialect import insert_into
 from gateway.store.outbox import RANKS
 from gateway.store.tables import destination
 
@@ -57,7 +57,7 @@ async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDest
     """
     rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
     if rows:
-        insert = insert_for(connection, destination)
+        insert = insert_into(connection.dialect.name, destination)
         changed = {name: insert.excluded[name] for name in ("kind", "audience", "owner", "settings", "strict")}
         await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), rows)
     return await load_destinations(connection)

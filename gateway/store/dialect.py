@@ -5,17 +5,18 @@ A key set is one array (PostgreSQL) or one JSON text (SQLite), so that a stateme
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import BigInteger, String, Table, any_, bindparam, func, select
+from sqlalchemy import BigInteger, String, Table, Text, any_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Column, ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -23,33 +24,57 @@ def is_sqlite(connection: AsyncConnection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
+def one_of(dialect: str, key: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """`key` is one of the parameter `name`, which `key_set` makes: for statements that are built once."""
+    if dialect == "sqlite":
+        each = func.json_each(bindparam(name, type_=Text())).table_valued("value")
+        return key.in_(select(each.c.value))
+    return key == any_(bindparam(name, type_=_array(key)))
+
+
+def key_set(connection: AsyncConnection, values: Iterable[int] | Iterable[str]) -> list[int] | list[str] | str:
+    """The parameter of a statement with `one_of`."""
+    listed: list[Any] = list(values)
+    return orjson.dumps(listed).decode() if is_sqlite(connection) else listed
+
+
 def any_of(
     connection: AsyncConnection, key: ColumnElement[Any], values: Iterable[int] | Iterable[str]
 ) -> ColumnElement[bool]:
-    """`key` is one of `values` (all integers or all strings)."""
-    listed = list(values)
+    """`key` is one of `values` (all integers or all strings): for statements that are seldom needed."""
+    given = key_set(connection, values)
     if is_sqlite(connection):
-        each = func.json_each(bindparam(None, orjson.dumps(listed).decode(), unique=True)).table_valued("value")
+        each = func.json_each(bindparam(None, given, unique=True)).table_valued("value")
         return key.in_(select(each.c.value))
+    return key == any_(bindparam(None, given, type_=_array(key), unique=True))
+
+
+def _array(key: ColumnElement[Any]) -> ARRAY[Any]:
     # Told by the column: there may be nothing listed.
-    kind = ARRAY(String()) if isinstance(key.type, String) else ARRAY(BigInteger())
-    return key == any_(bindparam(None, listed, type_=kind, unique=True))
+    return ARRAY(String()) if isinstance(key.type, String) else ARRAY(BigInteger())
 
 
-def for_update(connection: AsyncConnection, query: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
+def for_update(dialect: str, query: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
     """Locks the rows read. SQLite's transaction is the only writer already."""
-    return query if is_sqlite(connection) else query.with_for_update(skip_locked=skip_locked)
+    return query if dialect == "sqlite" else query.with_for_update(skip_locked=skip_locked)
 
 
-def in_byte_order(connection: AsyncConnection, column: ColumnElement[Any]) -> ColumnElement[Any]:
+@cache
+def by_key(dialect: str, key: Column[Any], *, lock: bool = False) -> Select[Any]:
+    """The rows of a table whose `key` is one of `keys`, in the order of their numbers."""
+    query = select(key.table).where(one_of(dialect, key, "keys")).order_by(key.table.c.number)
+    return for_update(dialect, query) if lock else query
+
+
+def in_byte_order(dialect: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """`column`, sorted as Python sorts strings."""
-    if is_sqlite(connection) or not isinstance(column.type, String):
+    if dialect == "sqlite" or not isinstance(column.type, String):
         return column
     return column.collate("C")
 
 
-def insert_for(connection: AsyncConnection, into: Table) -> postgresql.Insert:
+def insert_into(dialect: str, into: Table) -> postgresql.Insert:
     """An insert that knows `ON CONFLICT`; both dialects' have the same methods."""
-    if is_sqlite(connection):
+    if dialect == "sqlite":
         return sqlite.insert(into)  # type: ignore[return-value]
     return postgresql.insert(into)

@@ -1,31 +1,28 @@
-"""Inbound records: counted at the door, recognised at first sight, kept with what became of them.
+"""Inbound records: recognised at first sight, kept with what became of them.
 
 Every function works in the caller's transaction and costs a fixed number of statements.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, and_, case, func, insert, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass
 from gateway.store import codec
-from gateway.store.bulk import insert_missing, insert_rows, upsert
-from gateway.store.dialect import any_of, for_update, insert_for
-from gateway.store.given import encode_rows, given
-from gateway.store.tables import caught_up, inbound_record, intake, reference
+from gateway.store.bulk import insert_rows, upsert
+from gateway.store.dialect import any_of, for_update, key_set, one_of
+from gateway.store.tables import inbound_record, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-NO_PARTITION = -1
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,114 +73,36 @@ class RecordRow:
     raw: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """How many records one door (and partition) gave in a batch, and over which offsets."""
-
-    door: str
-    partition: int
-    count: int
-    first_offset: int | None = None
-    last_offset: int | None = None
-    caught_up_to: datetime | None = None
-
-
-async def find_known_places(connection: AsyncConnection, places: Sequence[Place]) -> set[Place]:
-    """Which of these were taken in before.
-
-    The partitions' rows in `caught_up` are locked, so that an old and a new owner of one never take in at once; only
-    records that lie before what they say are looked up one by one.
-    """
+async def find_known_places(connection: AsyncConnection, places: Collection[Place]) -> set[Place]:
+    """Which of these were taken in before."""
     if not places:
-        return set()
-    partitions = sorted({(place.door, place.partition) for place in places})
-    asked = encode_rows(connection, [{"topic": topic, "partition": partition} for topic, partition in partitions])
-    rows = (await connection.execute(_lock_partitions(connection.dialect.name), asked)).all()
-    next_offset = {(row.topic, row.partition): row.next_offset for row in rows}
-    earlier = [place for place in places if place.offset < next_offset.get((place.door, place.partition), 0)]
-    if not earlier:
         return set()
     record = inbound_record.c
     query = select(record.door, record.partition, record.offset, record.append_time).where(
-        any_of(connection, record.door, sorted({place.door for place in earlier})),
-        any_of(connection, record.partition, sorted({place.partition for place in earlier})),
-        any_of(connection, record.offset, sorted({place.offset for place in earlier})),
+        any_of(connection, record.door, sorted({place.door for place in places})),
+        any_of(connection, record.partition, sorted({place.partition for place in places})),
+        any_of(connection, record.offset, sorted({place.offset for place in places})),
     )
     known = {Place(*row) for row in (await connection.execute(query)).all()}
-    return known.intersection(earlier)
-
-
-@cache
-def _lock_partitions(dialect: str) -> Executable:
-    """Only those asked for: the readers of a topic's other partitions must not wait."""
-    rows = given(dialect, topic=caught_up.c.topic.type, partition=caught_up.c.partition.type)
-    same = and_(caught_up.c.topic == rows.c.topic, caught_up.c.partition == rows.c.partition)
-    topic = caught_up.c.topic if dialect == "sqlite" else caught_up.c.topic.collate("C")
-    query = select(caught_up).join_from(rows, caught_up, same).order_by(topic, caught_up.c.partition)
-    return query if dialect == "sqlite" else query.with_for_update(of=caught_up)
+    return known.intersection(places)
 
 
 async def find_held_ids(connection: AsyncConnection, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], Seen]:
     """The records that hold these (source, message id)."""
     if not ids:
         return {}
-    record = inbound_record.c
-    query = select(record.source, record.message_id, record.number, record.digest).where(
-        any_of(connection, record.message_id, sorted({message_id for _, message_id in ids})),
-        record.holds_id,
-        record.message_id.is_not(None),
-    )
-    rows = (await connection.execute(query)).all()
+    asked = {"ids": key_set(connection, sorted({message_id for _, message_id in ids}))}
+    rows = (await connection.execute(_by_message_id(connection.dialect.name), asked)).all()
     found = {(source, message_id): Seen(number, digest) for source, message_id, number, digest in rows}
     return {key: seen for key, seen in found.items() if key in ids}
 
 
-async def count_in(connection: AsyncConnection, counted: Sequence[Intake], now: datetime) -> None:
-    """Counts what was taken in, and moves on how far each partition has been read."""
-    rows = [
-        {
-            "door": one.door,
-            "partition": one.partition,
-            "count": one.count,
-            "first_offset": one.first_offset,
-            "last_offset": one.last_offset,
-            "taken_at": now,
-        }
-        for one in counted
-        if one.count
-    ]
-    if rows:
-        await connection.execute(insert(intake), rows)
-    await save_caught_up(connection, counted)
-
-
-async def save_caught_up(connection: AsyncConnection, counted: Sequence[Intake]) -> None:
-    """Notes up to which offset and append time partitions were read.
-
-    Reading again after a crash moves nothing back; a topic made anew, whose records are later, begins anew.
-    """
-    rows = [
-        {
-            "topic": one.door,
-            "partition": one.partition,
-            "next_offset": one.last_offset + 1,
-            "caught_up_to": one.caught_up_to,
-        }
-        for one in sorted(counted, key=lambda one: (one.door, one.partition))
-        if one.last_offset is not None and one.caught_up_to is not None
-    ]
-    if not rows:
-        return
-    insert_row = insert_for(connection, caught_up)
-    incoming, held = insert_row.excluded, caught_up.c
-    further = or_(incoming.caught_up_to > held.caught_up_to, incoming.next_offset > held.next_offset)
-    later = {
-        "next_offset": case((further, incoming.next_offset), else_=held.next_offset),
-        "caught_up_to": case(
-            (incoming.caught_up_to > held.caught_up_to, incoming.caught_up_to), else_=held.caught_up_to
-        ),
-    }
-    await connection.execute(insert_row.on_conflict_do_update(index_elements=["topic", "partition"], set_=later), rows)
+@cache
+def _by_message_id(dialect: str) -> Select[Any]:
+    record = inbound_record.c
+    return select(record.source, record.message_id, record.number, record.digest).where(
+        one_of(dialect, record.message_id, "ids"), record.holds_id, record.message_id.is_not(None)
+    )
 
 
 async def insert_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
@@ -282,7 +201,8 @@ async def find_waiting(connection: AsyncConnection, refs: Collection[Ref], jobs:
     on_jobs = and_(any_of(connection, record.job, sorted(jobs)), record.waits_id.is_(None))
     query = select(inbound_record).where(record.state == "parked", or_(on_refs, on_jobs))
     found = [
-        _record_from(row) for row in (await connection.execute(for_update(connection, _in_order(query)))).mappings()
+        _record_from(row)
+        for row in (await connection.execute(for_update(connection.dialect.name, _in_order(query)))).mappings()
     ]
     return [row for row in found if row.waits_for is None or row.waits_for in refs]
 
@@ -290,7 +210,7 @@ async def find_waiting(connection: AsyncConnection, refs: Collection[Ref], jobs:
 async def claim_requeued(connection: AsyncConnection, limit: int) -> list[RecordRow]:
     """Records that are to be decided again, the longest waiting first, locked until the transaction ends."""
     query = _in_order(select(inbound_record).where(inbound_record.c.state == "requeued")).limit(limit)
-    rows = (await connection.execute(for_update(connection, query, skip_locked=True))).mappings()
+    rows = (await connection.execute(for_update(connection.dialect.name, query, skip_locked=True))).mappings()
     return [_record_from(row) for row in rows]
 
 
@@ -307,7 +227,7 @@ async def claim_overdue(connection: AsyncConnection, before: datetime, limit: in
     late = select(inbound_record).where(
         record.state == "parked", record.waits_id.is_not(None), record.received_at < before
     )
-    query = for_update(connection, late.order_by(record.number).limit(limit), skip_locked=True)
+    query = for_update(connection.dialect.name, late.order_by(record.number).limit(limit), skip_locked=True)
     return [_record_from(row) for row in (await connection.execute(query)).mappings()]
 
 
@@ -335,13 +255,3 @@ async def requeue_resolved(connection: AsyncConnection, limit: int) -> int:
             .values(state="requeued")
         )
     return len(numbers)
-
-
-async def expect_partitions(connection: AsyncConnection, topics: Iterable[str], partitions: int) -> None:
-    """Notes that these partitions are there and not read yet, so that expiry waits for them."""
-    rows = [
-        {"topic": topic, "partition": partition, "next_offset": 0, "caught_up_to": _NEVER}
-        for topic in sorted(topics)
-        for partition in range(partitions)
-    ]
-    await insert_missing(connection, caught_up, rows)

@@ -6,16 +6,52 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select
 
+from gateway.core.values import dataclass
+from gateway.store.bulk import insert_rows
 from gateway.store.dialect import any_of, for_update
 from gateway.store.tables import intake
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 FOLD_AT_ONCE = 5_000
+NO_PARTITION = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How many records one door (and partition) gave in a batch, and over which offsets.
+
+    `caught_up_to` is when the last of them arrived.
+    """
+
+    door: str
+    partition: int
+    count: int
+    first_offset: int | None = None
+    last_offset: int | None = None
+    caught_up_to: datetime | None = None
+
+
+async def count_in(connection: AsyncConnection, counted: Iterable[Intake], now: datetime) -> None:
+    """Counts what was taken in, in the transaction that takes it in."""
+    rows = [
+        {
+            "door": one.door,
+            "partition": one.partition,
+            "count": one.count,
+            "first_offset": one.first_offset,
+            "last_offset": one.last_offset,
+            "taken_at": now,
+        }
+        for one in counted
+        if one.count
+    ]
+    await insert_rows(connection, intake, rows)
 
 
 async def fold(connection: AsyncConnection, before: datetime) -> int:
@@ -27,7 +63,7 @@ async def fold(connection: AsyncConnection, before: datetime) -> int:
     query = query.order_by(intake.c.door, intake.c.partition, intake.c.first_offset, intake.c.number).limit(
         FOLD_AT_ONCE
     )
-    rows = (await connection.execute(for_update(connection, query, skip_locked=True))).all()
+    rows = (await connection.execute(for_update(connection.dialect.name, query, skip_locked=True))).all()
     runs: list[list[Row[tuple[object, ...]]]] = []
     for row in rows:
         if runs and _adjoins(runs[-1][-1], row):

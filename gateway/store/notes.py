@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from gateway.core.notes import Note
 from gateway.core.visibility import Private, Visibility, open_for_storage
 from gateway.store import codec
 from gateway.store.bulk import upsert
-from gateway.store.dialect import any_of
+from gateway.store.dialect import by_key, key_set
 from gateway.store.tables import note
 
 if TYPE_CHECKING:
@@ -25,7 +23,8 @@ async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dic
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    rows = (await connection.execute(select(note).where(any_of(connection, note.c.number, wanted)))).mappings()
+    query = by_key(connection.dialect.name, note.c.number)
+    rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
     return {row["number"]: _note_from(row) for row in rows}
 
 

@@ -10,9 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Executable, case, func, insert, literal, or_, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.values import dataclass
+from gateway.store.dialect import insert_into
 from gateway.store.given import encode_rows, given
 from gateway.store.states import LEFT, is_any
 from gateway.store.tables import delivery, destination, event, lane
@@ -152,8 +152,7 @@ def _upsert_lanes(dialect: str) -> Executable:
     rows = given(dialect, **{name: lane.c[name].type for name in names})
     # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
     listed = select(*(rows.c[name] for name in names)).where(true()).order_by(rows.c.destination, rows.c.key)
-    into = sqlite.insert(lane) if dialect == "sqlite" else postgresql.insert(lane)
-    added = into.from_select(names, listed)
+    added = insert_into(dialect, lane).from_select(names, listed)
     return added.on_conflict_do_update(
         index_elements=[lane.c.destination, lane.c.key],
         set_={

@@ -21,7 +21,9 @@ async def forget(connection: Transaction, before: datetime, limit: int) -> int:
     """Blanks positions from before `before`, and the raw bytes of the records that brought them; returns how many."""
     seen = or_(user.c.latitude.is_not(None), user.c.longitude.is_not(None))
     query = select(user.c.number).where(user.c.position_at < before, seen).limit(limit)
-    people = [row.number for row in await connection.execute(for_update(connection, query, skip_locked=True))]
+    people = [
+        row.number for row in await connection.execute(for_update(connection.dialect.name, query, skip_locked=True))
+    ]
     if people:
         blank = {"latitude": None, "longitude": None, "position_why_none": _FORGOTTEN}
         await connection.execute(update(user).where(any_of(connection, user.c.number, people)).values(**blank))
@@ -32,7 +34,9 @@ async def forget(connection: Transaction, before: datetime, limit: int) -> int:
         .order_by(record.number)
         .limit(limit)
     )
-    records = [row.number for row in await connection.execute(for_update(connection, query, skip_locked=True))]
+    records = [
+        row.number for row in await connection.execute(for_update(connection.dialect.name, query, skip_locked=True))
+    ]
     if records:
         await connection.execute(
             update(inbound_record).where(any_of(connection, record.number, records)).values(raw=None)

@@ -1,23 +1,26 @@
 """Senders' own ids: what each stands for, who waits for it.
 
-Whoever creates and whoever parks locks the reference's row first, so that no wake-up is lost.
+No wake-up is lost: whoever creates and whoever parks holds the reference's row. One that is there is locked before it
+is decided upon; one that is not is inserted, and of two who insert it the later begins its transaction anew.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass
-from gateway.store.bulk import insert_missing, upsert
-from gateway.store.dialect import any_of, for_update, in_byte_order
+from gateway.store.bulk import insert_rows, upsert
+from gateway.store.dialect import for_update, in_byte_order, key_set, one_of
 from gateway.store.tables import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -31,51 +34,57 @@ class Target:
 
 
 async def find_targets(connection: AsyncConnection, refs: Iterable[Ref]) -> dict[Ref, Target]:
-    """What is known of these references, without a lock: a number once set stays, but for a job offered anew."""
-    return await _read(connection, set(refs), lock=False)
+    """What is known of these references. A number once set stays, but for a job offered anew.
 
-
-async def lock_targets(connection: AsyncConnection, refs: Iterable[Ref]) -> dict[Ref, Target]:
-    """The same, with a row made for each and locked, in sorted order."""
-    wanted = sorted(set(refs), key=_lock_order)
-    if not wanted:
-        return {}
-    rows = [{"source": ref.source, "kind": ref.kind.value, "external_id": ref.external_id} for ref in wanted]
-    await insert_missing(connection, reference, [{**row, "waiting": False} for row in rows])
-    return await _read(connection, set(wanted), lock=True)
+    Rows of those that nobody has created yet are locked, in sorted order.
+    """
+    wanted = set(refs)
+    found = await _read(connection, wanted, lock=False)
+    waited_for = {ref for ref, target in found.items() if target.number is None}
+    return found | await _read(connection, waited_for, lock=True)
 
 
 async def _read(connection: AsyncConnection, wanted: set[Ref], *, lock: bool) -> dict[Ref, Target]:
     if not wanted:
         return {}
-    # By the id alone, which leads the key: other sources' rows of the same id are few and dropped here.
-    query = (
-        select(reference)
-        .where(any_of(connection, reference.c.external_id, sorted({ref.external_id for ref in wanted})))
-        .order_by(*(in_byte_order(connection, column) for column in reference.primary_key.columns))
-    )
+    ids = key_set(connection, sorted({ref.external_id for ref in wanted}))
     found = {}
-    for row in await connection.execute(for_update(connection, query) if lock else query):
+    for row in await connection.execute(_by_external_id(connection.dialect.name, lock=lock), {"ids": ids}):
         ref = Ref(Kind(row.kind), row.source, row.external_id)
         if ref in wanted:
             found[ref] = Target(row.number, row.job, row.waiting)
     return found
 
 
-async def save_targets(connection: AsyncConnection, targets: Mapping[Ref, Target]) -> None:
-    """Writes what references stand for now. Their rows are locked by the caller, or its own."""
-    rows = [
-        {
-            "source": ref.source,
-            "kind": ref.kind.value,
-            "external_id": ref.external_id,
-            "number": target.number,
-            "job": target.job,
-            "waiting": target.waiting,
-        }
-        for ref, target in sorted(targets.items(), key=lambda item: _lock_order(item[0]))
-    ]
-    await upsert(connection, reference, rows)
+@cache
+def _by_external_id(dialect: str, *, lock: bool) -> Select[Any]:
+    """By the id alone, which leads the key: other sources' rows of the same id are few, and dropped by the reader."""
+    query = select(reference).where(one_of(dialect, reference.c.external_id, "ids"))
+    if not lock:
+        return query
+    ordered = query.order_by(*(in_byte_order(dialect, column) for column in reference.primary_key.columns))
+    return for_update(dialect, ordered)
+
+
+async def save_targets(connection: AsyncConnection, targets: Mapping[Ref, Target], absent: Container[Ref]) -> None:
+    """Writes what references stand for now. Rows of `absent` were not there when the caller looked.
+
+    The database refuses a row that somebody else has made meanwhile; any other row is locked by the caller, or its own.
+    """
+    rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for ref, target in sorted(targets.items(), key=lambda item: _lock_order(item[0])):
+        rows[ref in absent].append(
+            {
+                "external_id": ref.external_id,
+                "source": ref.source,
+                "kind": ref.kind.value,
+                "number": target.number,
+                "job": target.job,
+                "waiting": target.waiting,
+            }
+        )
+    await insert_rows(connection, reference, rows[True])
+    await upsert(connection, reference, rows[False])
 
 
 def _lock_order(ref: Ref) -> tuple[str, str, str]:

@@ -62,7 +62,7 @@ async def requeue(
     """Sends back what may be decided again, in the caller's transaction, with an audit row."""
     record = inbound_record.c
     query = select(record.number, record.state).where(any_of(connection, record.number, sorted(set(numbers))))
-    rows = (await connection.execute(for_update(connection, query.order_by(record.number)))).all()
+    rows = (await connection.execute(for_update(connection.dialect.name, query.order_by(record.number)))).all()
     states = {row.number: row.state for row in rows}
     verdicts = {number: _verdict(states.get(number)) for number in numbers}
     done = sorted(number for number, verdict in verdicts.items() if verdict is Verdict.DONE)
@@ -85,7 +85,7 @@ async def release_mapped(connection: AsyncConnection, profile: InForce, operator
     record = inbound_record.c
     query = select(record.number, record.type, record.waits_text)
     query = query.where(record.state == "unmapped", record.brand == profile.brand).order_by(record.number)
-    rows = (await connection.execute(for_update(connection, query))).all()
+    rows = (await connection.execute(for_update(connection.dialect.name, query))).all()
     records = [number for number, kind, text in rows if _completes(profile.reasons, kind, text)]
     why = f"{profile.brand} v{profile.profile_version}: {operator.reason}"
     await _send_back(connection, records, Action(operator.author, "release", "record", tuple(records), why), now)

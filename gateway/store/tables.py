@@ -255,13 +255,15 @@ intake = Table(
     Index("ix_intake_door", "door", "partition"),
 )
 
-# The append time up to which a partition has been read: what expiry waits for.
+# The append time up to which a partition has been read: what expiry waits for. `read_before` is `next_offset` as it
+# was before the last batch.
 caught_up = Table(
     "caught_up",
     metadata,
     Column("topic", String(249), primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("next_offset", Number, nullable=False),
+    Column("read_before", Number, nullable=False, server_default="0"),
     Column("caught_up_to", Moment, nullable=False),
 )
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from gateway.inbound.clock import Clock
-from gateway.store import inbox
-from gateway.store.inbox import Intake
+from gateway.store import partitions
+from gateway.store.intake import Intake
 from gateway.store.tables import caught_up, inbound_record, intake
 from tests.inbound import ACTIONS, PREFIX, START, ago, end_of, enterprise, now, offer, opened, provider, stamp
 
@@ -25,7 +25,7 @@ async def road(staffed_url):
 async def read_up_to(road, moment, topic=ACTIONS, partition=0):
     """As an idle consumer notes it; back in time too."""
     async with road.database.transaction() as connection:
-        await inbox.save_caught_up(connection, [Intake(topic, partition, 0, None, 100, moment)])
+        await partitions.read_up_to(connection, [Intake(topic, partition, 0, None, 100, moment)])
         mine = (caught_up.c.topic == topic, caught_up.c.partition == partition)
         await connection.execute(update(caught_up).where(*mine).values(caught_up_to=moment))
 
@@ -72,7 +72,7 @@ async def test_a_partition_that_nobody_reads_stops_expiry(road):
 async def test_partitions_that_are_there_and_were_never_read_stop_expiry(road):
     await road.receive(overdue_offer())
     async with road.database.transaction() as connection:
-        await inbox.expect_partitions(connection, [ACTIONS], 2)
+        await partitions.expect_partitions(connection, [ACTIONS], 2)
     assert await road.clock.expired() == 0
     await read_up_to(road, now(), partition=1)
     assert await road.clock.expired() == 1

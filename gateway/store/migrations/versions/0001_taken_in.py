@@ -199,6 +199,7 @@ def upgrade() -> None:
         sa.Column("topic", sa.String(249), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("next_offset", NUMBER, nullable=False),
+        sa.Column("read_before", NUMBER, nullable=False, server_default="0"),
         sa.Column("caught_up_to", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("topic", "partition", name="pk_caught_up"),
     )
