@@ -107,7 +107,7 @@ def upgrade() -> None:
         sa.Column("token", sa.String(32)),
         sa.PrimaryKeyConstraint("destination", "key", name="pk_lane"),
     )
-    op.create_index("ix_lane_due", "lane", ["destination", "rank", "due_at"])
+    op.create_index("ix_lane_due", "lane", ["rank", "destination", "due_at"])
     op.create_table(
         "attempt",
         sa.Column("delivery", NUMBER, nullable=False),
