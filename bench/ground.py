@@ -10,7 +10,7 @@ import sys
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.store.migrate import upgrade
 from tests.brokers import choose_broker, create_topics
@@ -102,23 +102,30 @@ def ground() -> Iterator[Ground]:
 
 
 def cpu_seconds(pids: dict[str, int]) -> dict[str, float]:
-    """CPU time so far: of these processes, and of all of PostgreSQL and Kafka on this machine together."""
-    used = {name: _of_process(pid) for name, pid in pids.items()}
-    used |= {"postgres": 0.0, "kafka": 0.0}
+    """CPU time so far: of these processes, and of the PostgreSQL and the Kafka that this benchmark started."""
+    used = {name: _read_stat(pid).seconds for name, pid in pids.items()}
+    everything = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            name = (folder / "comm").read_text().strip()
-            if name == "postgres":
-                used["postgres"] += _of_process(int(folder.name), children=True)
-            elif name == "java":
-                used["kafka"] += _of_process(int(folder.name))
+            everything[int(folder.name)] = _read_stat(int(folder.name))
+    ours = {pid: one for pid, one in everything.items() if one.parent == os.getpid()}
+    postmasters = {pid: one for pid, one in ours.items() if one.name == "postgres"}
+    sessions = [one.seconds for one in everything.values() if one.parent in postmasters]
+    # Sessions that ended are in their parent's account.
+    used["postgres"] = sum(sessions) + sum(one.seconds + one.of_children for one in postmasters.values())
+    used["kafka"] = sum(one.seconds for one in ours.values() if one.name == "java")
     return used
 
 
-def _of_process(pid: int, *, children: bool = False) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = int(fields[11]) + int(fields[12])
-    # Sessions that ended are in their parent's account.
-    if children:
-        ticks += int(fields[13]) + int(fields[14])
-    return ticks / TICKS
+class _Stat(NamedTuple):
+    name: str
+    parent: int
+    seconds: float
+    of_children: float
+
+
+def _read_stat(pid: int) -> _Stat:
+    before, _, after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    fields = after.split()
+    own, of_children = (sum(int(ticks) for ticks in fields[at : at + 2]) / TICKS for at in (11, 13))
+    return _Stat(before.partition("(")[2], int(fields[1]), own, of_children)

@@ -44,7 +44,7 @@ class Watch:
 
     def __init__(self, run: Run, topic: str, seen: Callable[[bytes], None] | None = None) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=run.kafka, fetch_max_wait_ms=5, auto_offset_reset="earliest"
+            bootstrap_servers=run.kafka, fetch_max_wait_ms=10, auto_offset_reset="earliest"
         )
         self._topic = f"{run.prefix}{topic}"
         self._seen = seen

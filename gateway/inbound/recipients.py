@@ -90,12 +90,13 @@ class Appending:
                     brand=job.brand,
                     profile_version=profile.version if profile else None,
                     record=record,
-                    note=event.note,
+                    note=event.note.number if event.note else None,
+                    note_revision=event.note.revision if event.note else None,
                     by_user=event.by.user,
                     occurred_at=event.occurred_at,
                     recorded_at=self.now,
                     recipients=len(owed),
-                    body=codec.encode(event_body(event, job, organization.name)),
+                    body=codec.nested(event_body(event, job, organization.name)),
                 )
             )
             for destination in owed:
@@ -157,7 +158,7 @@ class Appending:
                 occurred_at=self.now,
                 recorded_at=self.now,
                 recipients=1,
-                body=codec.encode(body),
+                body=codec.nested(body),
             )
         )
         self.deliveries.append(

@@ -125,7 +125,7 @@ class Subscription:
             heartbeat_interval_ms=min(HEARTBEAT_MS, session_timeout_ms // 3),
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
-            fetch_max_wait_ms=10,
+            fetch_max_wait_ms=20,
             parser=self._parse,
             decoder=self._decode,
         )

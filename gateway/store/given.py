@@ -34,8 +34,11 @@ def given(dialect: str, **columns: TypeEngine[Any] | type[TypeEngine[Any]]) -> F
     return listed.render_derived(name="given", with_types=True)
 
 
-def encode_rows(connection: AsyncConnection, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The parameter of a statement over `given`. Moments become what the database's own functions read."""
+def encode_rows(connection: AsyncConnection, rows: Iterable[Mapping[str, Any]] | Iterable[object]) -> dict[str, str]:
+    """The parameter of a statement over `given`, from mappings or dataclasses; what it does not name is passed over.
+
+    Moments become what the database's own functions read.
+    """
     option = orjson.OPT_PASSTHROUGH_DATETIME if is_sqlite(connection) else None
     return {"rows": orjson.dumps(list(rows), default=_plain, option=option).decode()}
 

@@ -44,7 +44,7 @@ def _note_row(one: Note) -> codec.Row:
         "revision": one.revision,
         "published": one.published,
         "text": open_for_storage(one.text),
-        "latest": codec.encode(one.latest),
+        "latest": codec.nested(one.latest),
         "created_at": one.created_at,
     }
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Executable, case, func, insert, literal, or_, select, true
+import orjson
+from sqlalchemy import Executable, bindparam, case, func, insert, literal, or_, select, true
 
 from gateway.core.values import dataclass
 from gateway.store.dialect import insert_into
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.core.events import NoteRevision
-
 # Where whoever appended says so (`Database.notify`), once per batch: each costs a commit dear.
 CHANNEL = "gateway_outbox"
 
@@ -35,7 +34,7 @@ RANKS = (0, 1, 2)
 
 @dataclass(slots=True, kw_only=True)
 class NewEvent:
-    """A row of `event`. `body` is encoded JSON; `recipients` is how many deliveries are appended for it."""
+    """A row of `event`: its members are the columns. `recipients` is how many deliveries are appended for it."""
 
     number: int
     type: str
@@ -46,19 +45,21 @@ class NewEvent:
     brand: str | None
     profile_version: int | None
     record: int | None
-    note: NoteRevision | None = None
+    note: int | None = None
+    note_revision: int | None = None
     by_user: int | None = None
     occurred_at: datetime
     recorded_at: datetime
     recipients: int
-    body: str
+    body: orjson.Fragment
 
 
 @dataclass(slots=True, kw_only=True)
 class NewDelivery:
-    """One event owed to one destination. `lane` is the job, or minus the record; `position` is unique in its lane.
+    """One event owed to one destination: a row of `delivery`.
 
-    `held`: waits until the brand's profile knows `waits_text`. `rank` is one of `RANKS`.
+    `lane` is the job, or minus the record; `position` is unique in its lane. `held`: waits until the brand's profile
+    knows `waits_text`. `rank` is one of `RANKS`.
     """
 
     number: int
@@ -81,48 +82,12 @@ async def append(
     claimed; one whose head waits for somebody stays so; a new one is due at `now`, unless its head is held.
     """
     if events:
-        rows = [_event_row(one) for one in events]
-        await connection.execute(_insert_events(connection.dialect.name), encode_rows(connection, rows))
+        await connection.execute(_insert_events(connection.dialect.name), encode_rows(connection, events))
     if deliveries:
         lanes = encode_rows(connection, _lane_rows(deliveries, now))
         await connection.execute(_upsert_lanes(connection.dialect.name), lanes)
-        rows = [_delivery_row(one, now) for one in deliveries]
-        await connection.execute(_insert_deliveries(connection.dialect.name), encode_rows(connection, rows))
-
-
-def _event_row(new: NewEvent) -> dict[str, Any]:
-    return {
-        "number": new.number,
-        "type": new.type,
-        "job": new.job,
-        "source": new.source,
-        "position": new.position,
-        "jobversion": new.jobversion,
-        "brand": new.brand,
-        "profile_version": new.profile_version,
-        "record": new.record,
-        "note": new.note.number if new.note else None,
-        "note_revision": new.note.revision if new.note else None,
-        "by_user": new.by_user,
-        "occurred_at": new.occurred_at,
-        "recorded_at": new.recorded_at,
-        "recipients": new.recipients,
-        "body": new.body,
-    }
-
-
-def _delivery_row(new: NewDelivery, now: datetime) -> dict[str, Any]:
-    return {
-        "number": new.number,
-        "event": new.event,
-        "destination": new.destination,
-        "lane": new.lane,
-        "position": new.position,
-        "previous": new.previous,
-        "state": new.state,
-        "waits_text": new.waits_text,
-        "created_at": now,
-    }
+        owed = encode_rows(connection, deliveries)
+        await connection.execute(_insert_deliveries(connection.dialect.name), {**owed, "now": now})
 
 
 def _lane_rows(deliveries: Iterable[NewDelivery], now: datetime) -> Iterable[dict[str, Any]]:
@@ -164,7 +129,7 @@ def _upsert_lanes(dialect: str) -> Executable:
 
 @cache
 def _insert_deliveries(dialect: str) -> Executable:
-    names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text", "created_at")
+    names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text")
     rows = given(dialect, **{name: delivery.c[name].type for name in names})
     zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries")}
     values = {name: rows.c[name] for name in names if name != "previous"}
@@ -184,5 +149,6 @@ def _insert_deliveries(dialect: str) -> Executable:
         .limit(1)
     )
     previous = func.nullif(func.coalesce(left.scalar_subquery(), rows.c.previous), 0)
-    selected = {**values, **zeros, "previous": previous.label("previous")}
+    now = bindparam("now", type_=delivery.c.created_at.type).label("created_at")
+    selected = {**values, **zeros, "previous": previous.label("previous"), "created_at": now}
     return insert(delivery).from_select(list(selected), select(*selected.values()))
