@@ -5,6 +5,7 @@ What went as it should is logged at `debug`, everything else at `info`. Bodies a
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,8 +25,11 @@ log = structlog.get_logger(__name__)
 
 def log_records(entries: Iterable[Entry]) -> None:
     """`record.received`, once for each time that a record was settled."""
+    is_verbose = log.is_enabled_for(logging.DEBUG)
     for entry in entries:
         applied = isinstance(entry.outcome, Applied)
+        if applied and not is_verbose:
+            continue
         (log.debug if applied else log.info)(
             "record.received",
             record=canonical_id(Kind.RECORD, entry.number),

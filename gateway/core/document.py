@@ -44,10 +44,10 @@ def event_body(event: Event, job: Job, organization: str) -> dict[str, Json]:
     """The `data` of `event` about `job`; `organization` is the name under which the provider acts."""
     body: dict[str, Json] = {
         "job": _job(job, organization),
-        "changes": [change.value for change in event.changes],
-        "previous_status": event.previous_status.value if event.previous_status else None,
-        "status": event.status.value if event.status else None,
-        "closure": event.closure.value if event.closure else None,
+        "changes": list(event.changes),
+        "previous_status": event.previous_status,
+        "status": event.status,
+        "closure": event.closure,
         "by": by_body(event.by),
         "occurred_at": stamp(event.occurred_at),
     }
@@ -87,22 +87,23 @@ def revision_body(revision: Revision | None) -> dict[str, Json]:
 
 def stamp(moment: datetime) -> str:
     """RFC 3339 in UTC, with `Z`."""
-    return moment.isoformat().replace("+00:00", "Z")
+    text = moment.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 def by_body(by: By) -> dict[str, Json]:
     """Who did it, as everybody may see it: an organization's people act under its name."""
-    return {"role": by.side.value, "name": by.name}
+    return {"role": by.side, "name": by.name}
 
 
 def reason_body(reason: GivenReason) -> dict[str, Json]:
     """A reason in the sender's words and, where the profile knows it, in the brand's."""
     return {
-        "kind": reason.kind.value,
+        "kind": reason.kind,
         "text": reason.text,
         "code": reason.code,
         "label": reason.label,
-        "outcome": reason.outcome.value if reason.outcome else None,
+        "outcome": reason.outcome,
     }
 
 
@@ -110,7 +111,7 @@ def visit_body(visit: Visit) -> dict[str, Json]:
     """An appointment as it stands."""
     body: dict[str, Json] = {
         "id": canonical_id(Kind.APPOINTMENT, visit.number),
-        "status": visit.status.value,
+        "status": visit.status,
         "start": stamp(visit.start),
         "duration_seconds": int(visit.duration.total_seconds()),
         "assigned": visit.technician is not None,
@@ -123,7 +124,7 @@ def visit_body(visit: Visit) -> dict[str, Json]:
 
 
 def _moved(moved: VisitMoved) -> dict[str, Json]:
-    return {**visit_body(moved.visit), "previous_status": moved.previous.value if moved.previous else None}
+    return {**visit_body(moved.visit), "previous_status": moved.previous}
 
 
 def _job(job: Job, organization: str) -> dict[str, Json]:

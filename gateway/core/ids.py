@@ -37,7 +37,7 @@ MAX_NUMBER = 2**63 - 1
 
 def canonical_id(kind: Kind, number: int) -> str:
     """The id under which outsiders know entity `number` of `kind`."""
-    return f"{kind.value}-{number}"
+    return f"{kind}-{number}"
 
 
 def find_number(kind: Kind, text: str) -> int | None:

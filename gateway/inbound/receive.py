@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gateway.core.commands import DeactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
-from gateway.core.values import replace
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of
 from gateway.inbound.internal import expiry, unassignment
 from gateway.inbound.known import load, save
@@ -280,12 +279,15 @@ def _place(record: RawRecord) -> Place | None:
 
 def _counted(records: Sequence[RawRecord]) -> list[Intake]:
     """How many of them each door gave, and from where to where."""
-    counted: dict[tuple[str, int], Intake] = {}
+    runs: dict[tuple[str, int], list[RawRecord]] = {}
     for record in records:
-        key = (record.door, NO_PARTITION if record.partition is None else record.partition)
-        one = counted.get(key) or Intake(*key, 0, record.offset)
-        counted[key] = replace(one, count=one.count + 1, last_offset=record.offset, caught_up_to=record.arrival)
-    return list(counted.values())
+        runs.setdefault((record.door, NO_PARTITION if record.partition is None else record.partition), []).append(
+            record
+        )
+    return [
+        Intake(door, partition, len(run), run[0].offset, run[-1].offset, run[-1].arrival)
+        for (door, partition), run in runs.items()
+    ]
 
 
 def _set_aside(entries: Sequence[Entry], refusal: RefusedByDatabase) -> None:

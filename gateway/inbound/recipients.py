@@ -82,7 +82,7 @@ class Appending:
             self.events.append(
                 NewEvent(
                     number=self.take("event"),
-                    type=event.type.value,
+                    type=event.type,
                     job=job.number,
                     source=job.source,
                     position=sequence,
@@ -131,9 +131,8 @@ class Appending:
     def _recipients(self, event: Event, organization: Organization, profile: Profile | None) -> Iterator[Destination]:
         told = audiences(event)
         if Audience.ENTERPRISE in told and profile is not None:
-            asked = {destination.name: destination for destination in profile.destinations}
             for destination in self.directory.feeds.get(profile.brand, ()):
-                spec = asked.get(destination.name)
+                spec = profile.asked.get(destination.name)
                 if spec is not None and isinstance(wants(profile, spec, event), Wanted):
                     yield destination
         if Audience.PROVIDER in told and is_wanted(organization):
@@ -147,7 +146,7 @@ class Appending:
         self.events.append(
             NewEvent(
                 number=number,
-                type=EventType.RECORD_SETTLED.value,
+                type=EventType.RECORD_SETTLED,
                 job=None,
                 source="gateway",
                 position=0,

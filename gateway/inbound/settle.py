@@ -355,9 +355,9 @@ class Settlement:
 
     def _find_woken(self) -> list[Entry]:
         """Parked entries whose reference is known now, or whose job is no longer held."""
-        return [
-            self.known.parked.pop(number) for number, entry in list(self.known.parked.items()) if self._is_due(entry)
-        ]
+        parked = self.known.parked
+        due = [number for number, entry in parked.items() if self._is_due(entry)] if parked else ()
+        return [parked.pop(number) for number in due]
 
     def _is_due(self, entry: Entry) -> bool:
         ref = waits_for(entry)

@@ -69,12 +69,8 @@ def standing_of(event: Event) -> Standing | None:
     """How the job stands in an event of the core; None for what does not concern a job's status."""
     if event.status is None:
         return None
-    of_visit = event.type.value.startswith(_APPOINTMENT) and event.visits
-    return Standing(
-        event.status.value,
-        event.closure.value if event.closure else None,
-        event.visits[0].visit.status.value if of_visit else None,
-    )
+    of_visit = event.type.startswith(_APPOINTMENT) and event.visits
+    return Standing(event.status, event.closure, event.visits[0].visit.status if of_visit else None)
 
 
 def standing_in(event_type: str, body: Mapping[str, Json]) -> Standing | None:

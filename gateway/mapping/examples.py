@@ -9,6 +9,8 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import orjson
+
 from gateway.core import commands
 from gateway.core.commands import NewVisit, Refs, Request
 from gateway.core.decide import decide
@@ -115,7 +117,8 @@ class _Story:
             profile_version=self.version,
             occurred_at=event.occurred_at,
             recorded_at=event.occurred_at,
-            body=event_body(event, self.job, _ORGANIZATION.name),
+            # As it is read back: plain JSON, no words of enumerations.
+            body=orjson.loads(orjson.dumps(event_body(event, self.job, _ORGANIZATION.name))),
             note=event.note,
         )
         note = self.note if event.type is EventType.NOTE_PUBLISHED else None

@@ -229,7 +229,12 @@ class Profile(Part):
             open_ended=True,
         )
 
-    @property
+    @cached_property
+    def asked(self) -> Mapping[str, Destination]:
+        """Its destinations by name."""
+        return {destination.name: destination for destination in self.destinations}
+
+    @cached_property
     def accept_by_default(self) -> timedelta | None:
         """How long an offer without `accept_by` stays open; None: until somebody decides."""
         return None if self.accept_within is None else timedelta(seconds=self.accept_within)

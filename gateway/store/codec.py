@@ -60,8 +60,8 @@ def job_row(job: Job, now: datetime) -> Row:
         "organization": job.organization,
         "external_id": job.external_id,
         "customer": job.customer,
-        "status": status.value,
-        "closure": closure.value if closure else None,
+        "status": status,
+        "closure": closure,
         "accept_by": job.offer.accept_by if job.offer and is_open else None,
         "held_by": job.held_by,
         "state": nested(_job_state(job)),
@@ -161,7 +161,7 @@ def visit_row(job: int, visit: Visit) -> Row:
     return {
         "number": visit.number,
         "job": job,
-        "status": visit.status.value,
+        "status": visit.status,
         "technician": visit.technician,
         "start_at": visit.start,
         "state": nested(

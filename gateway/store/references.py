@@ -77,7 +77,7 @@ async def save_targets(connection: AsyncConnection, targets: Mapping[Ref, Target
             {
                 "external_id": ref.external_id,
                 "source": ref.source,
-                "kind": ref.kind.value,
+                "kind": ref.kind,
                 "number": target.number,
                 "job": target.job,
                 "waiting": target.waiting,

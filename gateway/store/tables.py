@@ -105,8 +105,6 @@ job = Table(
     Column("held_by", Number),
     Column("state", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    Index("ix_job_organization", "organization", "status"),
-    Index("ix_job_brand", "brand", "status"),
     Index(
         "ix_job_accept_by",
         "accept_by",
@@ -290,7 +288,6 @@ event = Table(
     Column("recipients", SmallInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index("ix_event_job", "job", "position"),
-    Index("ix_event_brand", "brand", "recorded_at"),
 )
 
 # Where documents go: a topic, webhook or queue of a brand, an organization, a source, or the notifications.

@@ -80,8 +80,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_job"),
     )
     _create_partial_index("ix_job_accept_by", "job", ["accept_by"], "accept_by IS NOT NULL")
-    op.create_index("ix_job_brand", "job", ["brand", "status"])
-    op.create_index("ix_job_organization", "job", ["organization", "status"])
     op.create_table(
         "appointment",
         sa.Column("number", NUMBER, autoincrement=False, nullable=False),

@@ -45,7 +45,6 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_event"),
     )
-    op.create_index("ix_event_brand", "event", ["brand", "recorded_at"])
     op.create_index("ix_event_job", "event", ["job", "position"])
     destination = op.create_table(
         "destination",
