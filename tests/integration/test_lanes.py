@@ -314,3 +314,24 @@ async def test_the_number_of_statements_depends_on_neither_batch_nor_backlog(out
     await outbox.append(*range(1000, 2000), to=feeds[0])
     await claimed_by(outbox)
     assert (await measured([5000], 2))["claim"] == 3
+
+
+async def test_lanes_are_recorded_by_their_primary_key_even_while_the_planner_believes_there_are_none(postgres_outbox):
+    feed = await postgres_outbox.add_destination("feed.acme")
+    async with postgres_outbox.database.transaction() as connection:
+        await postgres_outbox.append(1, 2, 3, to=feed, connection=connection)
+    claim = await claimed_by(postgres_outbox)
+    said = []
+    engine = postgres_outbox.database.engine.sync_engine
+    events_of.listen(engine, "before_cursor_execute", lambda *event: said.append(event[2:4]))
+    await recorded(postgres_outbox, claim)
+    about_lanes = [(statement, given) for statement, given in said if " lane" in statement]
+    assert len(about_lanes) == 2
+    async with postgres_outbox.database.transaction() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        for statement, given in about_lanes:
+            plan = "\n".join(row[0] for row in await driver.fetch(f"EXPLAIN {statement}", *given))
+            print(plan)
+            assert "Index Scan using pk_lane" in plan
+            assert "(destination =" in plan.split("Index Cond:")[1].splitlines()[0]
+            assert "(key =" in plan.split("Index Cond:")[1].splitlines()[0]
