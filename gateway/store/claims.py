@@ -20,6 +20,7 @@ from gateway.store import codec
 from gateway.store.claim_statements import read_claimed, take_lanes
 from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
+from gateway.store.lanes import is_each
 from gateway.store.outbox import RANKS
 from gateway.store.superseding import supersede_notes
 from gateway.store.tables import delivery, lane
@@ -171,8 +172,7 @@ async def _without_overtaken(
 
 def _rest(dialect: str) -> Executable:
     rows = given(dialect, destination=lane.c.destination.type, key=lane.c.key.type)
-    mine = (lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
-    return update(lane).where(*mine).values(due_at=null(), token=null())
+    return update(lane).where(is_each(dialect, rows)).values(due_at=null(), token=null())
 
 
 def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:

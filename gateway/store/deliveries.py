@@ -17,6 +17,7 @@ from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
 from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
+from gateway.store.lanes import lock_each, lower_owed
 from gateway.store.operators import Action, write_action
 from gateway.store.recording import delete_lanes
 from gateway.store.states import OWED, is_any
@@ -219,7 +220,7 @@ async def _lower_owed(connection: AsyncConnection, left: Iterable[_Locked]) -> N
     rows = [{"destination": one, "key": key, "count": count} for (one, key), count in sorted(counts.items())]
     if not rows:
         return
-    await connection.execute(_lower(connection.dialect.name), encode_rows(connection, rows))
+    await connection.execute(lower_owed(connection.dialect.name), encode_rows(connection, rows))
     await connection.execute(delete_lanes(connection.dialect.name, finished_only=True), encode_rows(connection, rows))
 
 
@@ -242,17 +243,7 @@ async def _make_due(connection: AsyncConnection, touched: Iterable[_Locked], now
 @cache
 def _lock_lanes(dialect: str) -> Executable:
     rows = given(dialect, destination=Number, key=Number)
-    mine = (lane.c.destination == rows.c.destination) & (lane.c.key == rows.c.key)
-    query = select(lane.c.destination, lane.c.key, lane.c.due_at, lane.c.token).join_from(rows, lane, mine)
-    query = query.order_by(lane.c.destination, lane.c.key)
-    return query if dialect == "sqlite" else query.with_for_update(of=lane)
-
-
-@cache
-def _lower(dialect: str) -> Executable:
-    rows = given(dialect, destination=Number, key=Number, count=Number)
-    mine = (lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
-    return update(lane).where(*mine).values(owed=lane.c.owed - rows.c.count)
+    return lock_each(dialect, rows, lane.c.destination, lane.c.key, lane.c.due_at, lane.c.token)
 
 
 @cache

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import Executable, bindparam, delete, insert, null, select, tuple_, update
+from sqlalchemy import Executable, bindparam, delete, insert, null, select, update
 
 from gateway.core.values import dataclass
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
 from gateway.store.given import encode_rows, given
+from gateway.store.lanes import is_each, lock_each
 from gateway.store.tables import attempt, delivery, lane
 
 if TYPE_CHECKING:
@@ -199,14 +200,9 @@ def _link(one: ClaimedDelivery) -> Link:
 @cache
 def _own_lanes(dialect: str) -> Executable:
     rows = given(dialect, destination=Number, key=Number)
-    mine = (lane.c.destination == rows.c.destination) & (lane.c.key == rows.c.key)
-    query = (
-        select(lane.c.destination, lane.c.key, lane.c.owed)
-        .join_from(rows, lane, mine)
-        .where(lane.c.token == bindparam("token"))
-        .order_by(lane.c.destination, lane.c.key)
+    return lock_each(
+        dialect, rows, lane.c.destination, lane.c.key, lane.c.owed, where=lane.c.token == bindparam("token")
     )
-    return query if dialect == "sqlite" else query.with_for_update(of=lane)
 
 
 @cache
@@ -236,10 +232,7 @@ def _insert_attempts(dialect: str) -> Executable:
 def delete_lanes(dialect: str, *, finished_only: bool = False) -> Executable:
     """Deletes the lanes `rows`, which the caller has locked; `finished_only`: those with nothing owed."""
     rows = given(dialect, destination=Number, key=Number)
-    if dialect == "sqlite":
-        gone = delete(lane).where(tuple_(lane.c.destination, lane.c.key).in_(select(rows.c.destination, rows.c.key)))
-    else:
-        gone = delete(lane).where(lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
+    gone = delete(lane).where(is_each(dialect, rows))
     return gone.where(lane.c.owed == 0) if finished_only else gone
 
 

@@ -17,7 +17,8 @@ from gateway.core.values import dataclass
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
 from gateway.store.given import encode_rows, given
-from gateway.store.tables import delivery, event, lane
+from gateway.store.lanes import lower_owed
+from gateway.store.tables import delivery, event
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -78,7 +79,7 @@ async def supersede_notes(
     left = [one.link for one in history if one.link.number in by]
     counts = Counter((link.destination, link.lane) for link in left)
     lanes = [{"destination": one, "key": key, "count": count} for (one, key), count in sorted(counts.items())]
-    await connection.execute(_lower_owed(connection.dialect.name), encode_rows(connection, lanes))
+    await connection.execute(lower_owed(connection.dialect.name), encode_rows(connection, lanes))
     return set(by), await hand_on(connection, left, strict)
 
 
@@ -132,10 +133,3 @@ def _supersede(dialect: str) -> Executable:
         "settled_at": bindparam("at", type_=Moment()),
     }
     return update(delivery).where(delivery.c.number == rows.c.number).values(values)
-
-
-@cache
-def _lower_owed(dialect: str) -> Executable:
-    rows = given(dialect, destination=Number, key=Number, count=Number)
-    mine = (lane.c.destination == rows.c.destination, lane.c.key == rows.c.key)
-    return update(lane).where(*mine).values(owed=lane.c.owed - rows.c.count)

@@ -331,7 +331,6 @@ async def test_lanes_are_recorded_by_their_primary_key_even_while_the_planner_be
         driver = (await connection.get_raw_connection()).driver_connection
         for statement, given in about_lanes:
             plan = "\n".join(row[0] for row in await driver.fetch(f"EXPLAIN {statement}", *given))
-            print(plan)
             assert "Index Scan using pk_lane" in plan
             assert "(destination =" in plan.split("Index Cond:")[1].splitlines()[0]
             assert "(key =" in plan.split("Index Cond:")[1].splitlines()[0]
