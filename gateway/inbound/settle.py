@@ -313,8 +313,10 @@ class Settlement:
     def _name(self, entry: Entry, reading: Translated, job: Job) -> None:
         """What the record created is known by its sender's ids from now on."""
         if job.number == entry.number and job.external_id is not None:
-            # The job's own source, and its id even where an older job of that id was named by number.
-            self.known.retarget(Ref(Kind.JOB, job.source, job.external_id), Target(job.number))
+            # The job's own source, and its id even where an older job of that id was named by number. A booking's id
+            # is its page's, though on a brand's page the job is the enterprise's, who may have a job of that id.
+            source = reading.source if reading.side is Side.BOOKING_PAGE else job.source
+            self.known.retarget(Ref(Kind.JOB, source, job.external_id), Target(job.number))
         if job.find_visit(entry.number) is not None:
             self.known.jobs_of_visits[entry.number] = job.number
             if reading.new_visit is not None:
