@@ -5,7 +5,6 @@ Works on a loaded `Known` and only in memory; nothing here awaits. Every entry e
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
 from gateway.inbound import words
+from gateway.inbound.entry import log_bug
 from gateway.inbound.known import (
     USER_COMMANDS,
     Known,
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
     from gateway.inbound.recipients import Appending
-
-log = logging.getLogger(__name__)
 
 _NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
 
@@ -83,9 +81,9 @@ class Settlement:
             self._check_waits(entry)
         except NumbersExhausted:
             raise
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
             # A bug in translation or decision takes one record aside, not the batch.
-            log.exception("record.bug", extra={"record": entry.number})
+            log_bug(entry.number, error)
             self.appending.rewind(mark)
             entry.outcome = Quarantined(why=Why.BUG, detail="the gateway failed on this record")
         outcome = entry.outcome
