@@ -18,7 +18,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.destinations import NewDestination, put_destinations
 from gateway.store.operators import Action, write_action
 from gateway.store.outbox import CHANNEL
-from gateway.store.profiles import ProfileRow, activate_profile, load_profiles
+from gateway.store.profiles import ProfileRow, activate_profile, load_profiles, lock_profiles
 from gateway.store.releasing import InForce, Released, release_mapped
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
         return Imported(problems=problems)
     digest = hashlib.sha256(text.encode()).hexdigest()
     async with database.transaction() as connection:
+        # Two at once would each take the next version, and the next account's number, for free.
+        await lock_profiles(connection)
         held = {(row.brand, row.version): row for row in await load_profiles(connection)}
         same = held.get((profile.brand, profile.version))
         if same is not None and same.digest != digest:
