@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
+from gateway.core.commands import (
+    DeactivateUser,
+    PutOrganization,
+    PutUser,
+    ReactivateUser,
+    Refs,
+    ReportPosition,
+    RestoreJob,
+)
 from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.notes import Note
 from gateway.core.outcomes import Parked
@@ -234,6 +242,9 @@ async def _follow_replaced(connection: Transaction, known: Known) -> None:
 async def _load_parties(connection: Transaction, known: Known, readings: list[Translated]) -> None:
     organizations = {job.organization for job in known.jobs.values()}
     users, customers, whole, changing = set(), set(), set(), set()
+    # A put or a position writes a user's whole row; who is given a visit must not be deactivated meanwhile.
+    changes = any(isinstance(reading.command, USER_COMMANDS) for reading in readings)
+    assigns = any(one.refs.technician is not None or isinstance(one.command, RestoreJob) for one in readings)
     for reading in readings:
         refs = reading.refs
         named = {known.number(organization_pointer(reading))}
@@ -251,7 +262,7 @@ async def _load_parties(connection: Transaction, known: Known, readings: list[Tr
     organizations |= {known.number(ref) or 0 for ref in known.targets if ref.kind is Kind.ORGANIZATION} - {0}
     users |= {visit.technician for job in known.jobs.values() for visit in job.visits if visit.technician is not None}
     known.organizations = await aggregates.load_organizations(connection, organizations, changing)
-    known.users = await aggregates.load_users(connection, users, whole, lock=bool(whole))
+    known.users = await aggregates.load_users(connection, users, whole, lock=changes, keep=assigns)
     known.customers = await aggregates.load_customers(connection, customers)
 
 

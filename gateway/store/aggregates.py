@@ -83,9 +83,17 @@ async def _read_organizations(
 
 
 async def load_users(
-    connection: AsyncConnection, numbers: Iterable[int], all_of: Iterable[int] = (), *, lock: bool = False
+    connection: AsyncConnection,
+    numbers: Iterable[int],
+    all_of: Iterable[int] = (),
+    *,
+    lock: bool = False,
+    keep: bool = False,
 ) -> dict[int, User]:
-    """The users of these numbers, and all users of the organizations `all_of`."""
+    """The users of these numbers, and all users of the organizations `all_of`.
+
+    `lock`: they are about to be changed. `keep`: nobody else changes them who locks them, until the transaction ends.
+    """
     wanted, whole = sorted(set(numbers)), sorted(set(all_of))
     if not wanted and not whole:
         return {}
@@ -93,7 +101,9 @@ async def load_users(
     if whole:
         chosen = or_(chosen, any_of(connection, user.c.organization, whole))
     query = select(user).where(chosen).order_by(user.c.number)
-    rows = (await connection.execute(for_update(connection, query) if lock else query)).mappings()
+    if lock or keep:
+        query = for_update(connection, query, shared=not lock)
+    rows = (await connection.execute(query)).mappings()
     return {row["number"]: codec.user_from(row) for row in rows}
 
 

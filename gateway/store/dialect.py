@@ -36,9 +36,16 @@ def any_of(
     return key == any_(bindparam(None, listed, type_=kind, unique=True))
 
 
-def for_update(connection: AsyncConnection, query: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
-    """Locks the rows read. SQLite's transaction is the only writer already."""
-    return query if is_sqlite(connection) else query.with_for_update(skip_locked=skip_locked)
+def for_update(
+    connection: AsyncConnection, query: Select[Any], *, skip_locked: bool = False, shared: bool = False
+) -> Select[Any]:
+    """Locks the rows read; `shared`: only against those who lock them to change them.
+
+    SQLite's transaction is the only writer already.
+    """
+    if is_sqlite(connection):
+        return query
+    return query.with_for_update(skip_locked=skip_locked, read=shared, key_share=shared)
 
 
 def in_byte_order(connection: AsyncConnection, column: ColumnElement[Any]) -> ColumnElement[Any]:
