@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.brands import import_profile
-from gateway.store.tables import account
+from gateway.store.tables import account, destination
 from gateway.store.tables_control import profile
 from tests.inbound import BRANDS, opened
 from tests.mapping_versions import harborline
@@ -41,3 +41,22 @@ async def test_one_of_several_versions_imported_at_once_is_in_force(road):
     assert any(one.profiles for one in found)
     rows = await road.rows(profile, profile.c.brand == "harborline")
     assert [row["version"] for row in rows if row["state"] == "active"] == [4]
+
+
+async def test_a_destination_stays_as_strict_as_it_was_made(road):
+    """Else what is dead there would be owed by the lanes' counters and not by the rows, or the other way round."""
+    text = MAPLEGROVE.replace("version: 1\n", "version: 2\n").replace("strict: true", "strict: false")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["destinations.0.strict"])
+    assert {row["strict"] for row in await road.rows(destination, destination.c.name == "feed.maplegrove")} == {True}
+
+
+async def test_a_version_that_was_followed_by_another_does_not_come_back(road):
+    moved = MAPLEGROVE.replace("version: 1\n", "version: 2\n").replace(
+        "topic: feed.maplegrove.v1", "topic: feed.maplegrove.v2"
+    )
+    assert (await import_(road, moved)).profiles
+    found = await import_(road, MAPLEGROVE)
+    assert (found.profiles, [problem.what for problem in found.problems]) == ((), ["is older than version 2"])
+    (feed,) = await road.rows(destination, destination.c.name == "feed.maplegrove")
+    assert feed["settings"] == '{"topic":"feed.maplegrove.v2"}'
