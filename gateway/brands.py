@@ -98,6 +98,22 @@ def _find_unfit(
             path = ("destinations", index, "strict")
             what = "stays as it was, since dead deliveries are owed by it: give the destination another name"
             yield Problem(file, profile.line_of(*path), dotted(path), what)
+    yield from _find_clashes(profile, rows, file)
+
+
+def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> Iterator[Problem]:
+    """Two brands cannot read one topic, nor can one brand change its owner: others' records would become theirs."""
+    parsed = [(row, parse_profile(row.document, file=file)) for row in rows]
+    for row, other in parsed:
+        if not isinstance(other, Profile):
+            continue
+        if row.brand == profile.brand and other.account != profile.account:
+            what = f"version {row.version} is of the account {other.account}"
+            yield Problem(file, profile.line_of("account"), "account", what)
+            return
+        shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
+        if row.brand != profile.brand and row.state == "active" and shares:
+            yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
 
 
 async def import_folder(database: Database, folder: Path, *, author: str, reason: str) -> Imported:

@@ -60,3 +60,17 @@ async def test_a_version_that_was_followed_by_another_does_not_come_back(road):
     assert (found.profiles, [problem.what for problem in found.problems]) == ((), ["is older than version 2"])
     (feed,) = await road.rows(destination, destination.c.name == "feed.maplegrove")
     assert feed["settings"] == '{"topic":"feed.maplegrove.v2"}'
+
+
+async def test_two_brands_do_not_read_one_topic(road):
+    ironpeak = (BRANDS / "ironpeak" / "profile.v1.yaml").read_text(encoding="utf-8")
+    text = ironpeak.replace("brand: ironpeak", "brand: copper").replace("feed.ironpeak", "feed.copper")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["inbound.topic"])
+
+
+async def test_a_brand_stays_its_accounts(road):
+    text = MAPLEGROVE.replace("version: 1\n", "version: 2\n").replace("account: evergreen-warranty", "account: rival")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["account"])
+    assert "rival" not in {row["name"] for row in await road.rows(account)}
