@@ -13,6 +13,7 @@ from gateway.core.commands import (
     Refs,
     ReportPosition,
     RestoreJob,
+    SetNoteVisibility,
 )
 from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.notes import Note
@@ -42,7 +43,8 @@ class Known:
     """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
 
     `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are records
-    that wait for a reference or behind a held job, woken when that changes.
+    that wait for a reference or behind a held job, woken when that changes. `published_to` are the destinations that a
+    note's publication was appended for: of notes whose visibility may change.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Known:
     users: dict[int, User] = field(default_factory=dict)
     customers: dict[int, Customer] = field(default_factory=dict)
     notes: dict[int, Note] = field(default_factory=dict)
+    published_to: dict[int, set[int]] = field(default_factory=dict)
     parked: dict[int, Entry] = field(default_factory=dict)
     changed: dict[tuple[type, int], Organization | User | Customer | Note] = field(default_factory=dict)
     retargeted: dict[Ref, Target] = field(default_factory=dict)
@@ -207,11 +210,13 @@ def find_brand(reading: Translated, directory: Directory) -> str | None:
 
 
 async def _load_jobs(
-    connection: Transaction, known: Known, found: Iterable[Entry], readings: Iterable[Translated]
+    connection: Transaction, known: Known, found: Iterable[Entry], readings: Collection[Translated]
 ) -> None:
     numbers = {entry.kept.job for entry in found if entry.kept and entry.kept.job}
     note_numbers = {number for one in readings if (number := known.number(one.refs.note)) is not None}
     known.notes = await notes.load_notes(connection, note_numbers)
+    if any(isinstance(one.command, SetNoteVisibility) for one in readings):
+        known.published_to = await notes.find_published_to(connection, known.notes.values())
     bare = set()
     for reading in readings:
         job = known.job_of(reading.refs)
