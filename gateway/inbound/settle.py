@@ -368,9 +368,14 @@ class Settlement:
         return job is not None and job.held_by is None
 
     def _hold_id(self, entry: Entry) -> None:
-        if entry.holds_id and entry.source is not None and entry.message_id is not None:
-            key = (entry.source, entry.message_id)
+        if entry.source is None or entry.message_id is None:
+            return
+        key = (entry.source, entry.message_id)
+        if entry.holds_id:
             self.held_ids.setdefault(key, Seen(entry.number, entry.digest))
+        elif key in self.held_ids and self.held_ids[key].number == entry.number:
+            # It waited, and was refused: sent again it is decided anew.
+            del self.held_ids[key]
 
 
 def _received(entry: Entry) -> tuple[datetime, int]:
