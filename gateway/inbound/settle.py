@@ -18,7 +18,7 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
 from gateway.inbound import words
-from gateway.inbound.entry import log_bug
+from gateway.inbound.entry import GATEWAY, log_bug
 from gateway.inbound.known import (
     USER_COMMANDS,
     Known,
@@ -240,6 +240,9 @@ class Settlement:
             clock_ahead=clock_ahead,
         )
         organization = made or self._organization(reading, command, actor, refs, job)
+        if organization is None and self._takes_an_accounts_name(reading):
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="an account has this name")
+            return
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
 
@@ -252,6 +255,15 @@ class Settlement:
         if owner is None or owner.number != actor.account:
             return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         return None
+
+    def _takes_an_accounts_name(self, reading: Translated) -> bool:
+        """Names of senders tell their ids, message ids and receipts apart: no organization is made under another's."""
+        named = organization_named(reading)
+        names = {named.external_id} if named is not None else set()
+        if reading.side is Side.PROVIDER:
+            names.add(reading.source)
+        taken = GATEWAY in names or any(name in self.directory.accounts for name in names)
+        return taken and isinstance(reading.command, PutOrganization)
 
     def _organization(
         self, reading: Translated, command: Command, actor: Actor, refs: Refs, job: Job | None
