@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import (
+    AcceptOffer,
+    CreateJob,
     DeactivateUser,
     PutOrganization,
     PutUser,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
+    from gateway.core.commands import Command
     from gateway.core.job import Job
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
@@ -81,6 +84,13 @@ class Known:
                 return target.job
         note = self.notes.get(refs.note) if isinstance(refs.note, int) else None
         return note.job if note else None
+
+    def names_anothers_visit(self, command: Command, new_visit: Ref | None, job: Job | None) -> bool:
+        """Whether the id given to a first visit is that of one of another job, which could not be named any more."""
+        held = self.targets.get(new_visit) if new_visit is not None else None
+        if held is None or held.number is None or not isinstance(command, AcceptOffer | CreateJob):
+            return False
+        return held.job not in ({job.number, job.replaces} if job is not None else set())
 
     def retarget(self, ref: Ref, target: Target) -> None:
         """From now on `ref` stands for `target`."""

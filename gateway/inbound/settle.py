@@ -227,6 +227,9 @@ class Settlement:
                 return
             if command.brand != brand:
                 command = replace(command, brand=brand)
+        if self.known.names_anothers_visit(command, reading.new_visit, job):
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.appointment.id")
+            return
         occurred_at, clock_ahead = read_clock(reading.occurred_at, entry.raw.arrival)
         request = Request(
             number=entry.number,

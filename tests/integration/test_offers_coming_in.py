@@ -5,18 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from gateway.core.ids import Kind, canonical_id
 from gateway.store import codec
 from gateway.store.tables import account, event, organization
 from tests.inbound import (
-    BOOKINGS,
     EVERGREEN,
     LAKESIDE,
     PREFIX,
     START,
     Message,
     ago,
-    cloud_event,
     enterprise,
     offer,
     opened,
@@ -354,25 +351,6 @@ async def test_a_provider_names_a_job_by_its_enterprises_id(road):
     assert await road.receive(provider("offer.accept", None, job="A-1")) == ["parked unknown_reference"]
     assert await road.receive(provider("offer.accept", None, job={"id": "A-1", "source": EVERGREEN})) == ["applied"]
     assert await road.receive(provider("job.cancel", await road.job_id(), reason="C-CUST")) == ["applied"]
-
-
-def booking(subject, **data):
-    content = {"brand": "harborline", "organization": {"handle": LAKESIDE}, "customer": {"name": "Bo"}, **data}
-    return cloud_event(BOOKINGS, "booking.request", subject, "page-harborline", **content)
-
-
-async def test_a_booking_sent_again_is_a_repeat_on_a_brands_page_too(road):
-    assert await one_by_one(road, booking("B-1"), booking("B-1")) == ["applied", "ignored repeat"]
-    assert await one_by_one(road, booking("B-1", title="Leaks")) == ["applied"]
-    assert await road.told() == ["job.offered", "job.amended"]
-
-
-async def test_a_booking_on_a_brands_page_takes_no_id_of_its_enterprise(road):
-    assert await one_by_one(road, offer("A-1"), booking("A-1"), enterprise("offer.withdraw", "A-1")) == ["applied"] * 3
-    offered, booked = (await road.jobs())["A-1"]
-    assert (offered["closure"], booked["status"]) == ("withdrawn", "offered")
-    withdrawal = enterprise("offer.withdraw", canonical_id(Kind.JOB, booked["number"]))
-    assert await road.receive(withdrawal) == ["applied"], "the enterprise is the source for every right"
 
 
 async def test_a_providers_own_job_is_known_by_its_own_id(road):
