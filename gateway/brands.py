@@ -13,19 +13,21 @@ from gateway.core.visibility import Audience
 from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
+from gateway.mapping.source import dotted
 from gateway.store.accounts import Account, load_accounts, save_account
 from gateway.store.deliveries import Operator
-from gateway.store.destinations import NewDestination, put_destinations
+from gateway.store.destinations import NewDestination, load_destinations, put_destinations
 from gateway.store.operators import Action, write_action
 from gateway.store.outbox import CHANNEL
-from gateway.store.profiles import ProfileRow, activate_profile, load_profiles
+from gateway.store.profiles import ProfileRow, activate_profile, load_profiles, lock_profiles
 from gateway.store.releasing import InForce, Released, release_mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gateway.store.database import Database, Transaction
+    from gateway.store.destinations import Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,13 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
         return Imported(problems=problems)
     digest = hashlib.sha256(text.encode()).hexdigest()
     async with database.transaction() as connection:
-        held = {(row.brand, row.version): row for row in await load_profiles(connection)}
-        same = held.get((profile.brand, profile.version))
-        if same is not None and same.digest != digest:
-            taken = Problem(file, profile.line_of("version"), "version", "is taken by other content: give the next one")
-            return Imported(problems=(*problems, taken))
-        newest = max((version for brand, version in held if brand == profile.brand), default=0)
-        if same is None and profile.version < newest:
-            older = Problem(file, profile.line_of("version"), "version", f"is older than version {newest}")
-            return Imported(problems=(*problems, older))
-        if same is None:
+        # Two at once would each take the next version, and the next account's number, for free.
+        await lock_profiles(connection)
+        rows = await load_profiles(connection)
+        unfit = tuple(_find_unfit(profile, digest, rows, await load_destinations(connection), file))
+        if unfit:
+            return Imported(problems=(*problems, *unfit))
+        if not any((row.brand, row.version) == (profile.brand, profile.version) for row in rows):
             row = ProfileRow(
                 brand=profile.brand,
                 version=profile.version,
@@ -81,6 +80,40 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
         if released.deliveries:
             await database.notify(connection, CHANNEL)
     return Imported((profile,), problems, {profile.brand: released})
+
+
+def _find_unfit(
+    profile: Profile, digest: str, rows: Sequence[ProfileRow], endpoints: Mapping[str, Destination], file: str
+) -> Iterator[Problem]:
+    """What keeps a version that is good in itself from following on those that are there."""
+    mine = [row for row in rows if row.brand == profile.brand]
+    newest = max((row.version for row in mine), default=0)
+    if any(row.version == profile.version and row.digest != digest for row in mine):
+        yield Problem(file, profile.line_of("version"), "version", "is taken by other content: give the next one")
+    elif profile.version < newest:
+        yield Problem(file, profile.line_of("version"), "version", f"is older than version {newest}")
+    for index, one in enumerate(profile.destinations):
+        there = endpoints.get(one.name)
+        if there is not None and there.strict != one.strict:
+            path = ("destinations", index, "strict")
+            what = "stays as it was, since dead deliveries are owed by it: give the destination another name"
+            yield Problem(file, profile.line_of(*path), dotted(path), what)
+    yield from _find_clashes(profile, rows, file)
+
+
+def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> Iterator[Problem]:
+    """Two brands cannot read one topic, nor can one brand change its owner: others' records would become theirs."""
+    parsed = [(row, parse_profile(row.document, file=file)) for row in rows]
+    for row, other in parsed:
+        if not isinstance(other, Profile):
+            continue
+        if row.brand == profile.brand and other.account != profile.account:
+            what = f"version {row.version} is of the account {other.account}"
+            yield Problem(file, profile.line_of("account"), "account", what)
+            return
+        shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
+        if row.brand != profile.brand and row.state == "active" and shares:
+            yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
 
 
 async def import_folder(database: Database, folder: Path, *, author: str, reason: str) -> Imported:

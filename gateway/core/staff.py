@@ -94,7 +94,8 @@ def _change_user(user: User, request: Request, facts: Facts, command: UserComman
                 return Ignored(why=Why.NO_CHANGE)
             return Applied(saved=(replace(user, active=True, deactivated_at=None),))
         case ReportPosition(position):
-            return _report_position(user, position)
+            # By a clock that is ahead it would not grow old: neither overtaken by the next one nor blanked after a day.
+            return _report_position(user, replace(position, at=min(position.at, request.arrived_at)))
 
 
 def _report_position(user: User, position: Position) -> Outcome:

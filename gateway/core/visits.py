@@ -226,6 +226,9 @@ def progress(job: Job, request: Request, facts: Facts, command: Progress) -> Out
         return Applied(job=after, events=(happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason),))
     ended_at = request.occurred_at if status is VisitStatus.COMPLETE else None
     moved = replace(visit, status=status, progress=key, reason=reason, ended_at=ended_at)
+    if _is_left_behind(moved, facts):
+        # Not begun any more, and its technician has left meanwhile.
+        moved = replace(moved.assigned_to(None, request.occurred_at), unassigned_by_gateway=True)
     after, told = _told_of_progress(job.with_visit(moved), moved, request, facts, command)
     return Applied(
         job=after, events=(happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason), *told)

@@ -11,6 +11,7 @@ from gateway.core.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LONGEST_NAME = 200
 SHARED = ("offers.v1", "bookings.v1", "actions.v1")
 _SIDES = {"offers": Side.ENTERPRISE, "actions": Side.PROVIDER, "bookings": Side.BOOKING_PAGE}
 
@@ -38,7 +39,8 @@ class Doors:
         """A regular expression that matches every inbound topic, those of later sources too."""
         prefix = re.escape(self.prefix)
         own = "".join(rf"|^{prefix}{re.escape(topic)}$" for topic in sorted(self.own))
-        return rf"^{prefix}(offers|actions)\.([^.]+\.)?v1$|^{prefix}bookings\.v1$" + own
+        # A name too long to be kept could not even be quarantined: its records would stop whoever reads them.
+        return rf"^{prefix}(offers|actions)\.([^.]{{1,{LONGEST_NAME}}}\.)?v1$|^{prefix}bookings\.v1$" + own
 
     def answers(self) -> str:
         """What the topics begin with that can carry a provider's answer to an offer."""

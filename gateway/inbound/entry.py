@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import traceback
 from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
@@ -90,10 +91,16 @@ def read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors,
     """Reads `raw` by the protocol of its door. Never raises: a bug met by one record takes that one aside."""
     try:
         return _read_entry(number, raw, received_at, doors, directory)
-    except Exception:
-        log.exception("record.bug", extra={"record": number})
+    except Exception as error:  # noqa: BLE001 - one record is taken aside, whatever it is
+        log_bug(number, error)
         bug = Quarantined(why=Why.BUG, detail="the gateway failed to read this record")
         return _unread(number, raw, received_at, bug)
+
+
+def log_bug(record: int, error: Exception) -> None:
+    """Where a bug is, and of which type. Its message is left out, for it may quote what no log may hold."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("record.bug", extra={"record": record, "error": type(error).__name__, "where": where})
 
 
 def _unread(number: int, raw: RawRecord, received_at: datetime, why: Quarantined) -> Entry:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import field, fields
 from typing import TYPE_CHECKING
 
-from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
+from gateway.core.commands import (
+    AcceptOffer,
+    CreateJob,
+    DeactivateUser,
+    PutOrganization,
+    PutUser,
+    ReactivateUser,
+    Refs,
+    ReportPosition,
+    RestoreJob,
+    SetNoteVisibility,
+)
 from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.notes import Note
 from gateway.core.outcomes import Parked
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
+    from gateway.core.commands import Command
     from gateway.core.job import Job
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
@@ -35,7 +47,8 @@ class Known:
     """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
 
     `targets` is what references stand for; `absent` are those that have no row. `parked` are records that wait for a
-    reference or behind a held job, woken when that changes.
+    reference or behind a held job, woken when that changes. `published_to` are the destinations that a note's
+    publication was appended for: of notes whose visibility may change.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
@@ -47,6 +60,7 @@ class Known:
     users: dict[int, User] = field(default_factory=dict)
     customers: dict[int, Customer] = field(default_factory=dict)
     notes: dict[int, Note] = field(default_factory=dict)
+    published_to: dict[int, set[int]] = field(default_factory=dict)
     parked: dict[int, Entry] = field(default_factory=dict)
     changed: dict[tuple[type, int], Organization | User | Customer | Note] = field(default_factory=dict)
     retargeted: dict[Ref, Target] = field(default_factory=dict)
@@ -71,6 +85,13 @@ class Known:
                 return target.job
         note = self.notes.get(refs.note) if isinstance(refs.note, int) else None
         return note.job if note else None
+
+    def names_anothers_visit(self, command: Command, new_visit: Ref | None, job: Job | None) -> bool:
+        """Whether the id given to a first visit is that of one of another job, which could not be named any more."""
+        held = self.targets.get(new_visit) if new_visit is not None else None
+        if held is None or held.number is None or not isinstance(command, AcceptOffer | CreateJob):
+            return False
+        return held.job not in ({job.number, job.replaces} if job is not None else set())
 
     def retarget(self, ref: Ref, target: Target) -> None:
         """From now on `ref` stands for `target`."""
@@ -199,11 +220,13 @@ def find_brand(reading: Translated, directory: Directory) -> str | None:
 
 
 async def _load_jobs(
-    connection: Transaction, known: Known, found: Iterable[Entry], readings: Iterable[Translated]
+    connection: Transaction, known: Known, found: Iterable[Entry], readings: Collection[Translated]
 ) -> None:
     numbers = {entry.kept.job for entry in found if entry.kept and entry.kept.job}
     note_numbers = {number for one in readings if (number := known.number(one.refs.note)) is not None}
     known.notes = await notes.load_notes(connection, note_numbers)
+    if any(isinstance(one.command, SetNoteVisibility) for one in readings):
+        known.published_to = await notes.find_published_to(connection, known.notes.values())
     bare = set()
     for reading in readings:
         job = known.job_of(reading.refs)
@@ -234,6 +257,9 @@ async def _follow_replaced(connection: Transaction, known: Known) -> None:
 async def _load_parties(connection: Transaction, known: Known, readings: list[Translated]) -> None:
     organizations = {job.organization for job in known.jobs.values()}
     users, customers, whole, changing = set(), set(), set(), set()
+    # A put or a position writes a user's whole row; who is given a visit must not be deactivated meanwhile.
+    changes = any(isinstance(reading.command, USER_COMMANDS) for reading in readings)
+    assigns = any(one.refs.technician is not None or isinstance(one.command, RestoreJob) for one in readings)
     for reading in readings:
         refs = reading.refs
         named = {known.number(organization_pointer(reading))}
@@ -251,7 +277,7 @@ async def _load_parties(connection: Transaction, known: Known, readings: list[Tr
     organizations |= {known.number(ref) or 0 for ref in known.targets if ref.kind is Kind.ORGANIZATION} - {0}
     users |= {visit.technician for job in known.jobs.values() for visit in job.visits if visit.technician is not None}
     known.organizations = await aggregates.load_organizations(connection, organizations, changing)
-    known.users = await aggregates.load_users(connection, users, whole, lock=bool(whole))
+    known.users = await aggregates.load_users(connection, users, whole, lock=changes, keep=assigns)
     known.customers = await aggregates.load_customers(connection, customers)
 
 

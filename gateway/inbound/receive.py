@@ -164,7 +164,7 @@ class Receiver:
         known = await load(connection, entries, self._doors, directory)
         ids = {(one.source, one.message_id) for one in entries if one.source and one.message_id}
         held = await inbox.find_held_ids(connection, ids)
-        appending = Appending(directory, now, self._take_one)
+        appending = Appending(directory, now, self._take_one, known.published_to)
         settlement = Settlement(known, held, directory, appending, now)
         settled = [done for entry in entries for done in settlement.settle(entry)]
         watched = self._watch(len(entries), settlement.bugs)

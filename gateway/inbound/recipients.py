@@ -50,11 +50,15 @@ _PATIENT = frozenset(
 
 @dataclass(slots=True)
 class Appending:
-    """Collects what one batch appends to the outbox. `take` hands out event and delivery numbers."""
+    """Collects what one batch appends to the outbox. `take` hands out event and delivery numbers.
+
+    `published_to` tells by note which destinations its publication was appended for, in this batch too.
+    """
 
     directory: Directory
     now: datetime
     take: Callable[[str], int]
+    published_to: dict[int, set[int]] = field(default_factory=dict)
     events: list[NewEvent] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
 
@@ -75,7 +79,7 @@ class Appending:
         sequence, version = job.sequence, job.jobversion
         last_sent = dict(job.last_sent)
         for event in events:
-            owed = list(self._recipients(event, organization, profile))
+            owed = list(self._recipients(event, job.brand, organization, profile))
             is_versioned = bool(owed) and event.type in VERSIONED
             sequence += 1
             version += is_versioned
@@ -100,6 +104,8 @@ class Appending:
                 )
             )
             for destination in owed:
+                if event.type is EventType.NOTE_PUBLISHED and event.note is not None:
+                    self.published_to.setdefault(event.note.number, set()).add(destination.number)
                 self._owe(self.events[-1], event, destination, last_sent, profile)
                 if is_versioned:
                     last_sent[str(destination.number)] = version
@@ -128,7 +134,14 @@ class Appending:
             )
         )
 
-    def _recipients(self, event: Event, organization: Organization, profile: Profile | None) -> Iterator[Destination]:
+    def _recipients(
+        self, event: Event, brand: str | None, organization: Organization, profile: Profile | None
+    ) -> Iterator[Destination]:
+        if event.type is EventType.NOTE_RETRACTED and event.note is not None:
+            # Whoever was to get the note is to take it back, whatever the profile asks for by now.
+            has_it = self.published_to.get(event.note.number, ())
+            yield from (one for one in self.directory.feeds.get(brand or "", ()) if one.number in has_it)
+            return
         told = audiences(event)
         if Audience.ENTERPRISE in told and profile is not None:
             for destination in self.directory.feeds.get(profile.brand, ()):

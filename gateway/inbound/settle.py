@@ -5,7 +5,6 @@ Works on a loaded `Known` and only in memory; nothing here awaits. Every entry e
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from gateway.core.clocks import read_clock
@@ -19,6 +18,7 @@ from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
+from gateway.inbound.entry import GATEWAY, log_bug
 from gateway.inbound.known import (
     USER_COMMANDS,
     Known,
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
     from gateway.inbound.recipients import Appending
-
-log = logging.getLogger(__name__)
 
 _NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
 
@@ -83,9 +81,9 @@ class Settlement:
             self._check_waits(entry)
         except NumbersExhausted:
             raise
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
             # A bug in translation or decision takes one record aside, not the batch.
-            log.exception("record.bug", extra={"record": entry.number})
+            log_bug(entry.number, error)
             self.appending.rewind(mark)
             entry.outcome = Quarantined(why=Why.BUG, detail="the gateway failed on this record")
         outcome = entry.outcome
@@ -229,6 +227,9 @@ class Settlement:
                 return
             if command.brand != brand:
                 command = replace(command, brand=brand)
+        if self.known.names_anothers_visit(command, reading.new_visit, job):
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.appointment.id")
+            return
         occurred_at, clock_ahead = read_clock(reading.occurred_at, entry.raw.arrival)
         request = Request(
             number=entry.number,
@@ -242,6 +243,9 @@ class Settlement:
             clock_ahead=clock_ahead,
         )
         organization = made or self._organization(reading, command, actor, refs, job)
+        if organization is None and self._takes_an_accounts_name(reading):
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="an account has this name")
+            return
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
 
@@ -254,6 +258,15 @@ class Settlement:
         if owner is None or owner.number != actor.account:
             return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         return None
+
+    def _takes_an_accounts_name(self, reading: Translated) -> bool:
+        """Names of senders tell their ids, message ids and receipts apart: no organization is made under another's."""
+        named = organization_named(reading)
+        names = {named.external_id} if named is not None else set()
+        if reading.side is Side.PROVIDER:
+            names.add(reading.source)
+        taken = GATEWAY in names or any(name in self.directory.accounts for name in names)
+        return taken and isinstance(reading.command, PutOrganization)
 
     def _organization(
         self, reading: Translated, command: Command, actor: Actor, refs: Refs, job: Job | None
@@ -313,8 +326,10 @@ class Settlement:
     def _name(self, entry: Entry, reading: Translated, job: Job) -> None:
         """What the record created is known by its sender's ids from now on."""
         if job.number == entry.number and job.external_id is not None:
-            # The job's own source, and its id even where an older job of that id was named by number.
-            self.known.retarget(Ref(Kind.JOB, job.source, job.external_id), Target(job.number))
+            # The job's own source, and its id even where an older job of that id was named by number. A booking's id
+            # is its page's, though on a brand's page the job is the enterprise's, who may have a job of that id.
+            source = reading.source if reading.side is Side.BOOKING_PAGE else job.source
+            self.known.retarget(Ref(Kind.JOB, source, job.external_id), Target(job.number))
         if job.find_visit(entry.number) is not None:
             self.known.jobs_of_visits[entry.number] = job.number
             if reading.new_visit is not None:
@@ -368,9 +383,14 @@ class Settlement:
         return job is not None and job.held_by is None
 
     def _hold_id(self, entry: Entry) -> None:
-        if entry.holds_id and entry.source is not None and entry.message_id is not None:
-            key = (entry.source, entry.message_id)
+        if entry.source is None or entry.message_id is None:
+            return
+        key = (entry.source, entry.message_id)
+        if entry.holds_id:
             self.held_ids.setdefault(key, Seen(entry.number, entry.digest))
+        elif key in self.held_ids and self.held_ids[key].number == entry.number:
+            # It waited, and was refused: sent again it is decided anew.
+            del self.held_ids[key]
 
 
 def _received(entry: Entry) -> tuple[datetime, int]:

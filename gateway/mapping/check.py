@@ -30,6 +30,9 @@ Finding = tuple[Path, str, Level]
 
 _OUTGOING = frozenset(EventType) - LOG_ONLY - WORK_ONLY - CUSTOMER_EVENTS - {EventType.RECORD_SETTLED}
 
+# What the gateway's own topics begin with: no brand's own JSON is read from, or in the place of, one of them.
+_TAKEN = frozenset({"offers", "actions", "bookings", "feed", "work", "receipts", "notifications", "applied"})
+
 
 def check_profile(profile: Profile, file: str) -> tuple[Problem, ...]:
     """All that speaks against `profile`, in the order of its lines; warnings alone do not keep it from being used."""
@@ -116,6 +119,12 @@ def _check_destinations(profile: Profile) -> Iterator[Finding]:
         names.add(destination.name)
 
 
+def _check_inbound(profile: Profile) -> Iterator[Finding]:
+    kind = profile.inbound.topic.partition(".")[0] if profile.inbound else None
+    if kind in _TAKEN:
+        yield _error(("inbound", "topic"), f"topics that begin with {kind}. have a meaning of their own")
+
+
 def _check_renderings(profile: Profile) -> Iterator[Finding]:
     """Asked last: examples are made with the profile's reasons, which must be told apart for that."""
     for example in examples(profile):
@@ -133,4 +142,5 @@ _CHECKS: tuple[Callable[[Profile], Iterator[Finding]], ...] = (
     _check_codes,
     _check_expressions,
     _check_destinations,
+    _check_inbound,
 )

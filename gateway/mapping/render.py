@@ -33,7 +33,7 @@ LARGEST_CANONICAL = 4 * 1024 * 1024
 
 _RECEIPT = EventType.RECORD_SETTLED.value
 _SNAPSHOT = EventType.JOB_SNAPSHOT.value
-_NOTES = frozenset({EventType.NOTE_PUBLISHED.value, EventType.NOTE_RETRACTED.value})
+_PUBLISHED = EventType.NOTE_PUBLISHED.value
 _STRUCTURED_HEADERS = (("content-type", STRUCTURED.encode()),)
 # Attributes of an event whose body is the brand's own JSON: CloudEvents binary mode for Kafka.
 _BINARY = ("specversion", "id", "source", "type", "subject", "time", "jobversion", "jobprevious")
@@ -128,7 +128,7 @@ def envelope(
 
 
 def _add_brand_words(profile: Profile, event: StoredEvent, members: dict[str, Json]) -> Unrenderable | None:
-    if event.type in _NOTES and not profile.features.notes:
+    if event.type == _PUBLISHED and not profile.features.notes:
         return Unrenderable(WhyNot.NOTES_NOT_USED)
     reason = members.get("reason")
     if isinstance(reason, dict) and reason.get("code") is None:

@@ -83,23 +83,31 @@ async def _read_organizations(
 
 
 async def load_users(
-    connection: AsyncConnection, numbers: Iterable[int], all_of: Iterable[int] = (), *, lock: bool = False
+    connection: AsyncConnection,
+    numbers: Iterable[int],
+    all_of: Iterable[int] = (),
+    *,
+    lock: bool = False,
+    keep: bool = False,
 ) -> dict[int, User]:
-    """The users of these numbers, and all users of the organizations `all_of`."""
+    """The users of these numbers, and all users of the organizations `all_of`.
+
+    `lock`: they are about to be changed. `keep`: nobody else changes them who locks them, until the transaction ends.
+    """
     wanted, whole = sorted(set(numbers)), sorted(set(all_of))
     if not wanted and not whole:
         return {}
-    query = _users(connection.dialect.name, lock=lock)
+    query = _users(connection.dialect.name, lock=lock, keep=keep)
     keys = {"numbers": key_set(connection, wanted), "organizations": key_set(connection, whole)}
     rows = (await connection.execute(query, keys)).mappings()
     return {row["number"]: codec.user_from(row) for row in rows}
 
 
 @cache
-def _users(dialect: str, *, lock: bool) -> Select[Any]:
+def _users(dialect: str, *, lock: bool, keep: bool) -> Select[Any]:
     named, of_whole = one_of(dialect, user.c.number, "numbers"), one_of(dialect, user.c.organization, "organizations")
     query = select(user).where(or_(named, of_whole)).order_by(user.c.number)
-    return for_update(dialect, query) if lock else query
+    return for_update(dialect, query, shared=not lock) if lock or keep else query
 
 
 async def load_customers(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Customer]:

@@ -22,6 +22,7 @@ from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
 from gateway.store.lanes import is_each
 from gateway.store.outbox import RANKS
+from gateway.store.recording import delete_lanes
 from gateway.store.superseding import supersede_notes
 from gateway.store.tables import delivery, lane
 
@@ -92,7 +93,8 @@ async def claim(
     """Claims up to `lanes` due lanes of `destinations` in the caller's transaction; urgent ranks first.
 
     At most `DEPTH` deliveries of each lane, in order. The number of statements is constant. Lanes whose head turns out
-    to wait (held, or dead where strict) are put to rest; what retractions overtook is superseded.
+    to wait (held, or dead where strict) are put to rest, those with nothing owed go; what retractions overtook is
+    superseded.
     """
     token = secrets.token_hex(16)
     until = now + lease
@@ -103,7 +105,10 @@ async def claim(
     covered = await _cover(connection, taken, by_number)
     resting = [key for key in taken if key not in covered]
     if resting:
-        await connection.execute(_rest(connection.dialect.name), encode_rows(connection, _key_rows(resting)))
+        rows = encode_rows(connection, _key_rows(resting))
+        await connection.execute(_rest(connection.dialect.name), rows)
+        # A claim that superseded all of a lane and died left it with nothing owed: what comes next needs a new one.
+        await connection.execute(delete_lanes(connection.dialect.name, finished_only=True), rows)
     covered = await _without_overtaken(connection, covered, by_number, now)
     claimed = (ClaimedLane(by_number[place[0]], place, deliveries) for place, deliveries in covered.items())
     return Claim(token=token, now=now, until=until, lanes=tuple(claimed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,19 +12,30 @@ if TYPE_CHECKING:
     from gateway.store.database import Database
 
 _GOOD_FOR = 10.0
+_SET_BACK = timedelta(minutes=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class DatabaseClock:
-    """Reads the database's clock every ten seconds and carries it on by this machine's monotonic one."""
+    """Reads the database's clock every ten seconds and carries it on by this machine's monotonic one.
 
-    def __init__(self, database: Database) -> None:
+    It does not go back, unless it was set back: after a reading that was late to arrive, what comes now would stand
+    before what came already, and what waits is released by when it was received.
+    """
+
+    def __init__(self, database: Database, *, good_for: float = _GOOD_FOR) -> None:
         self._database = database
+        self._good_for = good_for
         self._read_at = float("-inf")
         self._read: datetime
+        self._latest = _EARLIEST
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """The present; costs a statement when the last reading is too old."""
-        if time.monotonic() - self._read_at > _GOOD_FOR:
+        if time.monotonic() - self._read_at > self._good_for:
             self._read = await self._database.now(connection)
             self._read_at = time.monotonic()
-        return self._read + timedelta(seconds=time.monotonic() - self._read_at)
+        moment = self._read + timedelta(seconds=time.monotonic() - self._read_at)
+        if moment > self._latest or self._latest - moment > _SET_BACK:
+            self._latest = moment
+        return self._latest

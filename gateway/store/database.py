@@ -34,17 +34,24 @@ _ONLY_READS = "gateway_only_reads"
 
 
 class Database:
-    """One database. Every method opens its own transaction or takes one; nothing is shared between them."""
+    """One database. Every method opens its own transaction or takes one; nothing is shared between them.
+
+    What fails is logged with its statement, and without the parameters: they hold what is private.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
-            self.engine = create_async_engine(url, pool_size=1, max_overflow=0, isolation_level=None)
+            self.engine = create_async_engine(
+                url, pool_size=1, max_overflow=0, isolation_level=None, hide_parameters=True
+            )
             _tune_sqlite(self.engine)
         else:
             connect_args = {"server_settings": _POSTGRESQL_SETTINGS}
-            self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=5, connect_args=connect_args)
+            self.engine = create_async_engine(
+                url, pool_size=pool_size, max_overflow=5, connect_args=connect_args, hide_parameters=True
+            )
 
     @property
     def file(self) -> str | None:

@@ -54,9 +54,14 @@ def _array(key: ColumnElement[Any]) -> ARRAY[Any]:
     return ARRAY(String()) if isinstance(key.type, String) else ARRAY(BigInteger())
 
 
-def for_update(dialect: str, query: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
-    """Locks the rows read. SQLite's transaction is the only writer already."""
-    return query if dialect == "sqlite" else query.with_for_update(skip_locked=skip_locked)
+def for_update(dialect: str, query: Select[Any], *, skip_locked: bool = False, shared: bool = False) -> Select[Any]:
+    """Locks the rows read; `shared`: only against those who lock them to change them.
+
+    SQLite's transaction is the only writer already.
+    """
+    if dialect == "sqlite":
+        return query
+    return query.with_for_update(skip_locked=skip_locked, read=shared, key_share=shared)
 
 
 @cache

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
+from gateway.core.events import EventType
 from gateway.core.notes import Note
 from gateway.core.visibility import Private, Visibility, open_for_storage
 from gateway.store import codec
 from gateway.store.bulk import upsert
-from gateway.store.dialect import by_key, key_set
-from gateway.store.tables import note
+from gateway.store.dialect import any_of, by_key, key_set
+from gateway.store.tables import delivery, event, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +29,26 @@ async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dic
     query = by_key(connection.dialect.name, note.c.number)
     rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
     return {row["number"]: _note_from(row) for row in rows}
+
+
+async def find_published_to(connection: AsyncConnection, held: Iterable[Note]) -> dict[int, set[int]]:
+    """By note, the destinations that any of its publications was appended for."""
+    listed = list(held)
+    if not listed:
+        return {}
+    query = (
+        select(event.c.note, delivery.c.destination)
+        .join(delivery, delivery.c.event == event.c.number)
+        .where(
+            any_of(connection, event.c.job, sorted({one.job for one in listed})),
+            any_of(connection, event.c.note, sorted({one.number for one in listed})),
+            event.c.type == EventType.NOTE_PUBLISHED.value,
+        )
+    )
+    found: dict[int, set[int]] = {}
+    for number, destination in (await connection.execute(query)).all():
+        found.setdefault(number, set()).add(destination)
+    return found
 
 
 async def save_notes(connection: AsyncConnection, changed: Iterable[Note]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from gateway.core.values import dataclass
+from gateway.store.dialect import is_sqlite
 from gateway.store.tables_control import profile
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ class ProfileRow:
     reason: str
     document: str
     imported_at: datetime
+
+
+async def lock_profiles(connection: AsyncConnection) -> None:
+    """Until the transaction ends nobody else brings a version into force; whoever reads does not wait."""
+    if not is_sqlite(connection):
+        await connection.execute(text(f"LOCK TABLE {profile.name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 async def load_profiles(connection: AsyncConnection) -> list[ProfileRow]:

@@ -9,6 +9,8 @@ from sqlalchemy import insert, update
 
 from gateway.inbound.clock import Clock
 from gateway.store import partitions
+from gateway.store.clock import DatabaseClock
+from gateway.store.database import Database
 from gateway.store.intake import Intake
 from gateway.store.tables import caught_up, inbound_record, intake
 from tests.inbound import ACTIONS, PREFIX, START, ago, end_of, enterprise, now, offer, opened, provider, stamp
@@ -292,3 +294,22 @@ async def test_folding_while_records_come_in_keeps_the_ledger(road):
     assert await road.clock.folded() > 0
     await road.receive(offer("C"))
     assert await road.is_balanced()
+
+
+async def test_the_time_of_the_database_does_not_go_back_after_a_reading_that_was_late(database_url):
+    """Its successor would be received before what was received already, and be released before it."""
+    moments = []
+
+    class LateAtFirst(Database):
+        async def now(self, connection):
+            return await super().now(connection) + timedelta(seconds=5 if not moments else 0)
+
+    database = LateAtFirst(database_url)
+    clock = DatabaseClock(database, good_for=0.0)
+    try:
+        for _ in range(3):
+            async with database.transaction() as connection:
+                moments.append(await clock.now(connection))
+    finally:
+        await database.close()
+    assert moments == sorted(moments)

@@ -151,3 +151,18 @@ async def test_a_retraction_far_behind_still_stops_its_publication(outbox):
     sent = await sent_by(outbox)
     assert [version for version, _ in sent] == list(range(2, 9))
     assert sent[0][1].split(":")[1] == "None", "the first that arrives follows on nothing"
+
+
+async def test_what_comes_after_a_relay_died_with_everything_superseded_still_leaves(outbox):
+    feed = await outbox.add_destination("feed.acme")
+    await publish(outbox, feed)
+    await retract(outbox, feed)
+    async with outbox.database.transaction() as connection:
+        now = datetime.now(UTC)
+        due = await find_due_destinations(connection, "recording", now)
+        await claim(connection, due, now=now, lease=LEASE)
+    await outbox.end_leases()
+    assert await sent_by(outbox) == []
+    assert await outbox.lanes() == {}
+    await outbox.append(1, to=feed)
+    assert [version for version, _ in await sent_by(outbox)] == [3]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from gateway.store.tables import inbound_record, user
-from tests.inbound import opened, provider
+from tests.inbound import ago, opened, provider, stamp
 
 
 @pytest.fixture
@@ -42,6 +42,14 @@ async def test_a_position_is_blanked_after_a_day_with_the_bytes_that_brought_it_
     (record,) = await road.rows(inbound_record, inbound_record.c.type == "user.position")
     assert (record["state"], record["raw"]) == ("applied", None)
     assert await road.clock.forgotten() == 0
+
+
+async def test_a_position_by_a_clock_that_runs_ahead_is_no_younger_than_its_arrival(road):
+    ahead = provider("user.position", "tom", latitude=39.8, longitude=-89.6, occurred_at=stamp(ago(days=-300)))
+    assert await road.receive(ahead, position(40.1)) == ["applied", "applied"]
+    assert await places(road) == [40.1]
+    (tom,) = await road.rows(user, user.c.position_at.is_not(None))
+    assert tom["position_at"] <= ago(seconds=0)
 
 
 async def test_other_records_keep_their_bytes(road):

@@ -6,7 +6,19 @@ import pytest
 
 from gateway.core.outcomes import Why
 from gateway.store.tables import caught_up
-from tests.inbound import EVERGREEN, LAKESIDE, SHARED_OFFERS, START, ago, enterprise, now, offer, opened, provider
+from tests.inbound import (
+    EVERGREEN,
+    LAKESIDE,
+    PREFIX,
+    SHARED_OFFERS,
+    START,
+    ago,
+    enterprise,
+    now,
+    offer,
+    opened,
+    provider,
+)
 
 
 @pytest.fixture
@@ -145,6 +157,21 @@ async def test_what_was_refused_is_decided_anew_when_it_is_sent_again(road, apar
     else:
         ends = await road.receive(early, accept, early)
     assert ends == ["refused offer_open", "applied", "applied"]
+
+
+async def test_what_waited_and_was_refused_is_decided_anew_when_it_is_sent_again_in_the_same_batch(road):
+    accept = provider("offer.accept", "A-1", message_id="x-1")
+    await road.receive(provider("offer.decline", "A-1", reason="D-CAP"), accept)
+    ends = await road.receive(offer("A-1"), accept)
+    assert ends == ["applied", "applied", "refused offer_closed", "refused offer_closed"]
+
+
+async def test_a_topic_whose_name_could_not_be_kept_is_nobodys_door(road):
+    doors = road.gateway.doors
+    assert doors.find_door(f"{PREFIX}offers.{'x' * 200}.v1").bound_source == "x" * 200
+    assert doors.find_door(f"{PREFIX}offers.{'x' * 201}.v1") is None
+    longest = f"{PREFIX}actions.{'x' * 200}.v1"
+    assert await road.receive(provider("organization.put", None, door=longest, name="Long")) == ["applied"]
 
 
 async def test_what_was_quarantined_is_decided_anew_when_it_is_sent_again(road):

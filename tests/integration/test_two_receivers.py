@@ -13,7 +13,7 @@ from gateway.app import Gateway
 from gateway.inbound.receive import Receiver
 from gateway.store.database import Database
 from gateway.store.numbers import Numbers
-from gateway.store.tables import organization
+from gateway.store.tables import appointment, organization
 from gateway.store.tables import user as users
 from tests.eventually import eventually
 from tests.inbound import START, enterprise, offer, opened, provider
@@ -193,6 +193,35 @@ async def test_two_dispatchers_cannot_deactivate_each_other_at_once(road, held):
     assert "refused last_dispatcher" in await states(road)
     active = [row for row in await road.rows(users) if row["active"] and row["role"] == "dispatcher"]
     assert len(active) == 1
+
+
+@pytest.mark.parametrize("leaves_first", [True, False], ids=["who leaves is first", "who assigns is first"])
+async def test_nobody_is_left_with_a_visit_who_is_deactivated_while_it_is_assigned(road, held, leaves_first):
+    await road.receive(offer("A-1"), provider("offer.accept", "A-1"))
+    assigns = [provider("appointment.add", "A-1", id="V-1", start=START, technician="tom")]
+    leaves = [provider("user.deactivate", "tom")]
+    await both(road, held, *((leaves, assigns) if leaves_first else (assigns, leaves)))
+    await road.settle_requeued()
+    assert [row["technician"] for row in await road.rows(appointment)] == ([] if leaves_first else [None])
+
+
+@pytest.mark.parametrize("leaves_first", [True, False], ids=["who leaves is first", "who restores is first"])
+async def test_nobody_is_left_with_a_visit_who_is_deactivated_while_it_is_restored(road, held, leaves_first):
+    await road.receive(offer("A-1"), provider("offer.accept", "A-1"))
+    await road.receive(provider("appointment.add", "A-1", id="V-1", start=START, technician="tom"))
+    await road.receive(provider("job.cancel", "A-1", reason="C-DUP"))
+    restores, leaves = [provider("job.restore", "A-1")], [provider("user.deactivate", "tom")]
+    await both(road, held, *((leaves, restores) if leaves_first else (restores, leaves)))
+    await road.settle_requeued()
+    assert [(row["status"], row["technician"]) for row in await road.rows(appointment)] == [("scheduled", None)]
+
+
+@pytest.mark.parametrize("leaves_first", [True, False], ids=["who leaves is first", "who reports is first"])
+async def test_a_position_that_comes_at_the_same_time_reactivates_nobody(road, held, leaves_first):
+    reports = [provider("user.position", "tom", latitude=39.8, longitude=-89.6)]
+    leaves = [provider("user.deactivate", "tom")]
+    await both(road, held, *((leaves, reports) if leaves_first else (reports, leaves)))
+    assert [row["active"] for row in await road.rows(users) if "Tom" in row["members"]] == [False]
 
 
 async def test_puts_of_one_organization_at_once_are_merged(road, held):

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.store import tables
-from tests.inbound import LAKESIDE, enterprise, offer, opened, provider
+from tests.inbound import EVERGREEN, LAKESIDE, enterprise, offer, opened, provider
 
 
 @pytest.fixture
@@ -68,3 +68,12 @@ async def test_an_organization_with_topics_is_told_there_of_its_records_that_wer
     [delivery] = await road.rows(tables.delivery, tables.delivery.c.destination == destination["number"])
     [event] = await road.rows(tables.event, tables.event.c.number == delivery["event"])
     assert event["type"] == "record.settled"
+
+
+@pytest.mark.parametrize("put", [{"source": "fake", "handle": EVERGREEN}, {"source": EVERGREEN}, {"source": "gateway"}])
+async def test_no_organization_is_made_under_the_name_of_another_sender(road, put):
+    """Its receipts would go to that account's topic, and its message ids would be that account's."""
+    ends = await road.receive(provider("organization.put", name="Fake", work_topic=True, **put))
+    assert ends == ["refused already_exists"]
+    [receipts] = await road.rows(tables.destination, tables.destination.c.name == f"receipts.{EVERGREEN}")
+    assert receipts["audience"] == "enterprise"

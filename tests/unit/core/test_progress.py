@@ -84,6 +84,13 @@ class TestUndo:
         assert outcome.job.status is JobStatus.SCHEDULED
         assert [event.type for event in outcome.events] == [EventType.APPOINTMENT_CHANGED]
 
+    def test_leaves_no_visit_with_somebody_who_was_deactivated_on_the_way(self):
+        job = after(make.job(make.visit(technician=make.TECHNICIAN)), (commands.OnMyWay(), 1))
+        gone = make.team(technician=make.user(active=False, deactivated_at=make.minutes(2)))
+        outcome = decide(job, make.request(commands.UndoOnMyWay(), at=3), make.facts(users=gone))
+        (visit,) = outcome.job.visits
+        assert (visit.status, visit.technician, visit.unassigned_by_gateway) == (VisitStatus.SCHEDULED, None, True)
+
     def test_of_what_has_started_is_refused(self):
         job = after(make.job(make.visit()), (commands.StartAppointment(), 1))
         assert decide(job, make.request(commands.UndoOnMyWay(), at=2), make.facts()).why == "transition_not_allowed"

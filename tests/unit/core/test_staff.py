@@ -166,7 +166,7 @@ class TestWhoMayChangeUsers:
 class TestPositions:
     def report(self, at, actor=None, users=None, about=make.TECHNICIAN, **fields):
         position = Position(make.minutes(at), **{"latitude": 46.0, "longitude": -92.0, **fields})
-        return tell(commands.ReportPosition(position), actor, about, users)
+        return tell(commands.ReportPosition(position), actor, about, users, at=at)
 
     def test_the_latest_is_kept(self):
         (saved,) = self.report(5).saved
@@ -177,6 +177,11 @@ class TestPositions:
         assert stale.why == "stale"
         (none,) = self.report(6, users=users, latitude=None, longitude=None, why_none="sharing_off").saved
         assert none.position.why_none == "sharing_off"
+
+    def test_a_moment_yet_to_come_is_read_as_arrival(self):
+        ahead = commands.ReportPosition(Position(make.minutes(600), latitude=46.0, longitude=-92.0))
+        (saved,) = tell(ahead, at=5).saved
+        assert saved.position.at == make.minutes(5)
 
     def test_technicians_report_their_own(self):
         assert isinstance(self.report(5, make.provider(TECHNICIAN)), Applied)

@@ -114,6 +114,14 @@ def test_a_destination_is_the_brands_own():
     ]
 
 
+@pytest.mark.parametrize("topic", ["offers.rival.v1", "offers.v1", "actions.v1", "feed.acme.v1"])
+def test_its_own_json_is_not_read_in_the_place_of_others_records(topic):
+    members = ("type: type", "id: id", "subject: job", "data: {offer.submit: body}")
+    text = PLAIN + with_lines("inbound:", *(f"  {each}" for each in (f"topic: {topic}", *members)))
+    assert [member for member, _ in errors_in(text)] == ["inbound.topic"]
+    assert errors_in(text.replace(topic, "claims.acme.v1")) == []
+
+
 def test_problems_name_file_line_and_member():
     (problem, *_) = check_profile(profile_of(custom("default: shout(id)")), "acme/profile.v1.yaml")
     line = len(PLAIN.splitlines()) + 4

@@ -142,8 +142,14 @@ def test_a_publication_carries_what_was_opened_for_its_receiver():
 
 def test_notes_do_not_go_where_they_are_not_used():
     profile = profile_of(PLAIN + "features: {notes: false}\n")
-    for kind in ("note.published", "note.retracted"):
-        assert why(profile, example(kind), note_text="x") is WhyNot.NOTES_NOT_USED
+    assert why(profile, example("note.published"), note_text="x") is WhyNot.NOTES_NOT_USED
+
+
+def test_a_note_is_taken_back_where_notes_are_not_used_any_more():
+    """It was published there when they were."""
+    profile = profile_of(PLAIN + "features: {notes: false}\n")
+    document = render(profile, example("note.retracted"), audience=ENTERPRISE, note_text="Pump replaced.")
+    assert set(orjson.loads(document.body)["data"]["note"]) == {"id", "revision"}
 
 
 def test_a_form_of_the_brands_own_travels_with_the_attributes_in_headers():

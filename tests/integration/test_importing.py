@@ -1,0 +1,76 @@
+"""Profiles come into force: by several hands at once, and only where they fit those that are there."""
+
+import asyncio
+
+import pytest
+
+from gateway.brands import import_profile
+from gateway.store.tables import account, destination
+from gateway.store.tables_control import profile
+from tests.inbound import BRANDS, opened
+from tests.mapping_versions import harborline
+
+MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+def of_another(name: str) -> str:
+    """Maplegrove's profile as that of a brand `name` of an account of its own."""
+    text = MAPLEGROVE.replace("account: evergreen-warranty", f"account: {name}-account")
+    return text.replace("brand: maplegrove", f"brand: {name}").replace("feed.maplegrove", f"feed.{name}")
+
+
+async def import_(road, text):
+    return await import_profile(road.database, text, file="profile.yaml", author="ops", reason="test")
+
+
+async def test_accounts_that_are_made_at_once_are_accounts_of_their_own(road):
+    names = [f"brand-{number}" for number in range(6)]
+    await asyncio.wait_for(asyncio.gather(*(import_(road, of_another(name)) for name in names)), 60)
+    made = {row["name"] for row in await road.rows(account)}
+    assert made >= {f"{name}-account" for name in names}
+
+
+async def test_one_of_several_versions_imported_at_once_is_in_force(road):
+    found = await asyncio.wait_for(asyncio.gather(*(import_(road, harborline(one)) for one in (2, 3, 4, 2))), 60)
+    assert any(one.profiles for one in found)
+    rows = await road.rows(profile, profile.c.brand == "harborline")
+    assert [row["version"] for row in rows if row["state"] == "active"] == [4]
+
+
+async def test_a_destination_stays_as_strict_as_it_was_made(road):
+    """Else what is dead there would be owed by the lanes' counters and not by the rows, or the other way round."""
+    text = MAPLEGROVE.replace("version: 1\n", "version: 2\n").replace("strict: true", "strict: false")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["destinations.0.strict"])
+    assert {row["strict"] for row in await road.rows(destination, destination.c.name == "feed.maplegrove")} == {True}
+
+
+async def test_a_version_that_was_followed_by_another_does_not_come_back(road):
+    moved = MAPLEGROVE.replace("version: 1\n", "version: 2\n").replace(
+        "topic: feed.maplegrove.v1", "topic: feed.maplegrove.v2"
+    )
+    assert (await import_(road, moved)).profiles
+    found = await import_(road, MAPLEGROVE)
+    assert (found.profiles, [problem.what for problem in found.problems]) == ((), ["is older than version 2"])
+    (feed,) = await road.rows(destination, destination.c.name == "feed.maplegrove")
+    assert feed["settings"] == '{"topic":"feed.maplegrove.v2"}'
+
+
+async def test_two_brands_do_not_read_one_topic(road):
+    ironpeak = (BRANDS / "ironpeak" / "profile.v1.yaml").read_text(encoding="utf-8")
+    text = ironpeak.replace("brand: ironpeak", "brand: copper").replace("feed.ironpeak", "feed.copper")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["inbound.topic"])
+
+
+async def test_a_brand_stays_its_accounts(road):
+    text = MAPLEGROVE.replace("version: 1\n", "version: 2\n").replace("account: evergreen-warranty", "account: rival")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["account"])
+    assert "rival" not in {row["name"] for row in await road.rows(account)}

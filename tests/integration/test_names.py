@@ -1,0 +1,49 @@
+"""Senders' own ids: each sender's are its own, and none is given away while another thing has it."""
+
+import pytest
+
+from gateway.core.ids import Kind, canonical_id
+from tests.inbound import BOOKINGS, LAKESIDE, START, cloud_event, enterprise, offer, opened, provider
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+async def one_by_one(road, *messages):
+    return [end for message in messages for end in await road.receive(message)]
+
+
+async def test_the_id_of_another_jobs_visit_is_not_given_to_a_first_visit(road):
+    first = {"id": "V-1", "start": START}
+    ends = await one_by_one(
+        road,
+        offer("A-1"),
+        offer("A-2"),
+        provider("offer.accept", "A-1", appointment=first),
+        provider("offer.accept", "A-2", appointment=first),
+        provider("appointment.start", appointment="V-1"),
+    )
+    assert ends == ["applied", "applied", "applied", "refused already_exists", "applied"]
+    assert (await road.status("A-1"), await road.status("A-2")) == ("in_progress", "offered")
+
+
+def booking(subject, **data):
+    content = {"brand": "harborline", "organization": {"handle": LAKESIDE}, "customer": {"name": "Bo"}, **data}
+    return cloud_event(BOOKINGS, "booking.request", subject, "page-harborline", **content)
+
+
+async def test_a_booking_sent_again_is_a_repeat_on_a_brands_page_too(road):
+    assert await one_by_one(road, booking("B-1"), booking("B-1")) == ["applied", "ignored repeat"]
+    assert await one_by_one(road, booking("B-1", title="Leaks")) == ["applied"]
+    assert await road.told() == ["job.offered", "job.amended"]
+
+
+async def test_a_booking_on_a_brands_page_takes_no_id_of_its_enterprise(road):
+    assert await one_by_one(road, offer("A-1"), booking("A-1"), enterprise("offer.withdraw", "A-1")) == ["applied"] * 3
+    offered, booked = (await road.jobs())["A-1"]
+    assert (offered["closure"], booked["status"]) == ("withdrawn", "offered")
+    withdrawal = enterprise("offer.withdraw", canonical_id(Kind.JOB, booked["number"]))
+    assert await road.receive(withdrawal) == ["applied"], "the enterprise is the source for every right"

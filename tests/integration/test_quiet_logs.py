@@ -1,0 +1,38 @@
+"""What is logged when something fails: where and of which kind, and nothing that a record said."""
+
+import logging
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from gateway.inbound import entry, settle
+from tests.inbound import offer, opened
+
+SAID = "gate code 4711"
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+async def test_a_statement_that_fails_says_nothing_of_its_parameters(road):
+    await road.execute("ALTER TABLE customer RENAME COLUMN members TO others")
+    with pytest.raises(DBAPIError) as failed:
+        await road.receive(offer("A-1", customer={"name": SAID}))
+    assert "INSERT INTO customer" in str(failed.value)
+    assert SAID not in str(failed.value)
+
+
+@pytest.mark.parametrize(("module", "function"), [(settle, "decide"), (entry, "translate")])
+async def test_a_bug_is_logged_with_its_place_and_without_its_message(road, caplog, monkeypatch, module, function):
+    def broken(*_):
+        raise ValueError(SAID)
+
+    monkeypatch.setattr(module, function, broken)
+    assert await road.receive(offer("A-1", customer={"name": SAID})) == ["quarantined bug"]
+    (record,) = (one for one in caplog.records if one.message == "record.bug")
+    assert (record.levelno, record.error) == (logging.ERROR, "ValueError")
+    assert "in broken" in record.where
+    assert SAID not in caplog.text + record.where
