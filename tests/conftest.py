@@ -167,7 +167,8 @@ async def scene(staffed_url, kafka, topic_prefix, tmp_path):
     """The program as a process on either database and the broker; nothing of it runs yet."""
     from tests.faults.scene import opened_scene
 
-    async with opened_scene(staffed_url, kafka, topic_prefix, tmp_path) as scene:
+    # Long enough that nothing is sent twice because the machine is busy.
+    async with opened_scene(staffed_url, kafka, topic_prefix, tmp_path, lease_seconds=10) as scene:
         yield scene
 
 
