@@ -10,6 +10,10 @@ UV_VERSION := 0.13.9
 PIN = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --system-certs $(LOCK_ARGS)
 
+# Compiled modules are kept, whatever the shell says, and not in the tree: the tests start some eighty processes.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/python
+
 .DEFAULT_GOAL := help
 .PHONY: help setup check test demo bench faults fmt lock clean
 
@@ -38,7 +42,7 @@ check: setup ## format, lint, types, layers, unit, contract and architecture tes
 
 test: setup ## the whole suite: both databases, a real Kafka broker
 	@$(BIN)/python -m tests.brokers
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal $(ARGS)
 
 demo: setup ## the main job end to end through real processes; STAY=1 leaves it running
 	@$(BIN)/gateway demo $(if $(STAY),--stay)

@@ -216,6 +216,7 @@ class Gateway:
                 group=self.settings.consumer_group,
                 batch_records=self.settings.batch_records,
                 batch_wait_ms=self.settings.batch_wait_ms,
+                session_timeout_ms=self.settings.consumer_session_seconds * 1000,
             )
             for _ in range(consumers)
         ]

@@ -4,7 +4,9 @@ Each child writes its output to a log file and is watched by a tiny shell that w
 program: when the program is gone, however it went, the pipe closes and the shell kills the child.
 """
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,6 +17,8 @@ from types import TracebackType
 from typing import Self
 
 _POLL_SECONDS = 0.02
+_PORTS = range(20_000, 32_000)
+_PORT_TRIES = 100
 _WATCHDOG = 'read -r _; kill -9 "$1"'
 
 
@@ -144,11 +148,17 @@ class Child:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment; the caller binds it next, and may lose a race."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody has at this moment; the caller binds it next, and may lose a race.
+
+    None of those that systems lend to clients: a client that asks for a server which is away could be lent that
+    server's own port, be connected to itself, and keep it from coming back.
+    """
+    for _ in range(_PORT_TRIES):
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ChildFailedError(f"no free port in {_PORT_TRIES} tries")
 
 
 def port_answers(port: int) -> bool:

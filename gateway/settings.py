@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     secret_keys: SecretStr | None = Field(None, description="keys that encrypt stored secrets, newest first")
     photo_store: str = Field("file://var/photos", description="where photos are kept")
     consumers: int = Field(2, ge=1, le=16, description="batches in work at once in a process of the role `consume`")
+    consumer_session_seconds: int = Field(
+        10, ge=1, le=300, description="after so long a dead consumer's partitions are another's"
+    )
     batch_records: int = Field(500, ge=1, le=5000, description="records in one transaction, at most")
     batch_wait_ms: int = Field(10, ge=1, le=1000, description="longest wait of a poll while the road is idle")
     relay_lease_seconds: int = Field(30, ge=3, le=600, description="after so long a dead relay's work is another's")

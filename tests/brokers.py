@@ -16,14 +16,16 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
 
 from gateway.children import Child, clean_environment, free_port, port_answers
 from gateway.embedded import EmbeddedBroker
+from tests.eventually import eventually
+from tests.folders import make_folder
 
 _POM = Path(__file__).parent / "kafka" / "pom.xml"
 _OLDEST_JAVA = 17
@@ -60,7 +62,7 @@ class ApacheKafka:
         self._libs = fetch_jars()
         self._port, self._controller_port = free_port(), free_port()
         self.servers = f"127.0.0.1:{self._port}"
-        self._folder = Path(tempfile.mkdtemp(prefix="gateway-kafka-"))
+        self._folder = make_folder("gateway-kafka")
         self._properties = self._folder / "server.properties"
         self.log = self._folder / "server.log"
         self._child = Child(
@@ -254,10 +256,11 @@ def fetch_jars() -> Path:
 def wait_for_coordinator(servers: str, within: float = _READY_WITHIN) -> None:
     """Return once a group of its own could commit and read back an offset: an open port alone promises neither."""
     with ThreadPoolExecutor(1) as thread:  # a thread of its own: the caller may have a running event loop
-        thread.submit(asyncio.run, asyncio.wait_for(_commit_and_fetch(servers), within)).result()
+        thread.submit(asyncio.run, asyncio.wait_for(_commit_and_fetch(servers, within), within)).result()
 
 
-async def _commit_and_fetch(servers: str) -> None:
+async def _commit_and_fetch(servers: str, within: float) -> None:
+    await eventually(lambda: makes_topics(servers), within=within)
     topic = "broker-readiness"
     await create_topics(servers, [topic])
     place = TopicPartition(topic, 0)
@@ -279,7 +282,7 @@ async def create_topics(servers: str, names: Iterable[str], partitions: int = 1,
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings) for name in names])
+        answer = await _made(admin, [NewTopic(name, partitions, 1, topic_configs=settings) for name in names])
         for _name, code, *_rest in answer.topic_errors:
             if code not in (0, TopicAlreadyExistsError.errno):
                 raise for_code(code)
@@ -287,11 +290,11 @@ async def create_topics(servers: str, names: Iterable[str], partitions: int = 1,
         await admin.close()
 
 
-if __name__ == "__main__":  # before the tests, whose time is limited
+async def _made(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
     try:
-        fetch_jars()
-    except BrokerUnavailableError as error:
-        sys.stderr.write(f"{error}\n")
+        return await admin.create_topics(topics)
+    except AttributeError as error:  # how aiokafka 0.14 says that it knows no controller
+        raise NodeNotReadyError from error
 
 
 async def makes_topics(servers: str) -> bool:
@@ -302,3 +305,10 @@ async def makes_topics(servers: str) -> bool:
     except (KafkaError, OSError, TimeoutError):
         return False
     return True
+
+
+if __name__ == "__main__":  # before the tests, whose time is limited
+    try:
+        fetch_jars()
+    except BrokerUnavailableError as error:
+        sys.stderr.write(f"{error}\n")

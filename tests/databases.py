@@ -10,7 +10,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from pathlib import Path
 import asyncpg
 
 from gateway.children import Child, clean_environment, free_port
+from tests.folders import make_folder
 
 _READY_WITHIN = 30.0
 
@@ -42,7 +42,7 @@ class PostgresServer:
         self._owner = _find_owner()
         self._binaries = _find_binaries(self._owner)
         self._port = free_port()
-        self._folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
+        self._folder = make_folder("gateway-postgres")
         data = self._folder / "data"
         if self._owner is not None:
             os.chown(self._folder, self._owner.pw_uid, self._owner.pw_gid)
@@ -52,6 +52,8 @@ class PostgresServer:
             "port": str(self._port),
             "unix_socket_directories": "",
             "max_connections": "200",
+            "max_wal_size": "128MB",
+            "dynamic_shared_memory_type": "mmap",  # in its folder: a killed server leaves nothing elsewhere
             "log_min_messages": "warning",
         }
         self.log = self._folder / "server.log"

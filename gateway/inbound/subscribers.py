@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REBALANCE_TIMEOUT_MS = 60_000
-SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 2_000
 COMMIT_SECONDS = 10.0
 # How soon topics of new sources are found.
@@ -105,7 +104,7 @@ class Subscription:
         group: str,
         batch_records: int,
         batch_wait_ms: int,
-        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        session_timeout_ms: int,
     ) -> None:
         self._doors = doors
         self._receive = receive

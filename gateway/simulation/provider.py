@@ -37,7 +37,15 @@ class Office:
     def __post_init__(self) -> None:
         self.ids = itertools.count(self.line.first_id)
 
-    async def say(self, kind: str, subject: str | None, content: dict[str, Any], *, at: datetime | None = None) -> None:
+    async def say(
+        self,
+        kind: str,
+        subject: str | None,
+        content: dict[str, Any],
+        *,
+        at: datetime | None = None,
+        lane: str | None = None,
+    ) -> None:
         message = Message(
             type=kind,
             id=f"{self.provider.handle}-{next(self.ids)}",
@@ -45,6 +53,7 @@ class Office:
             subject=subject,
             time=at or datetime.now(UTC),
             content=content,
+            lane=lane,
         )
         await self.post.send(structured(message, self.provider.topic))
         await asyncio.sleep(self.pace)
@@ -86,7 +95,8 @@ class Work:
         await self.office.say(kind, self.job, {"user": DISPATCHER, **content}, at=at)
 
     async def says_of_user(self, kind: str, user: str) -> None:
-        await self.office.say(kind, user, {"user": DISPATCHER})
+        """After what was said of this job."""
+        await self.office.say(kind, user, {"user": DISPATCHER}, lane=self.job)
 
     async def accepts(self, **terms: Any) -> None:
         await self.says("offer.accept", **terms)

@@ -14,7 +14,10 @@ Content = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something said, in canonical words: `type` is without its version."""
+    """Something said, in canonical words: `type` is without its version.
+
+    `lane` is the key where it must come after what was said of another subject: Kafka keeps the order of a key only.
+    """
 
     type: str
     id: str
@@ -22,10 +25,11 @@ class Message:
     subject: str | None
     time: datetime
     content: Content
+    lane: str | None = None
 
     @property
     def key(self) -> bytes:
-        return (self.subject or self.source).encode()
+        return (self.lane or self.subject or self.source).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from tests.eventually import eventually
 from tests.inbound import LAKESIDE, START, enterprise, offer, opened, provider
 from tests.mapping_versions import harborline
 
+ROOT = Path(__file__).parents[2]
 DONE, NOT_SO, USAGE = 0, 1, 2
 
 
@@ -70,7 +71,7 @@ class Terminal:
     @property
     def _environment(self):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-        return {**kept, **self.variables}
+        return {**kept, **self.variables, "PYTHONPATH": str(ROOT)}
 
     def _said(self, ended, code, said, complained):
         assert ended == code, said + complained

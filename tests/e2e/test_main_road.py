@@ -12,6 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from tests.eventually import eventually
 
+# Five starts of Python: a machine that is shared may be several times slower than an idle one.
+pytestmark = pytest.mark.timeout(300)
+
 BRAND, ACCOUNT = "harborline", "evergreen-warranty"
 
 
@@ -25,6 +28,7 @@ def environment(database_url, kafka, topic_prefix):
         "GATEWAY_TOPIC_PREFIX": topic_prefix,
         "GATEWAY_KAFKA_PARTITIONS": "2",
         "GATEWAY_RELAY_LEASE_SECONDS": "5",
+        "GATEWAY_CONSUMER_SESSION_SECONDS": "3",
         "GATEWAY_CONSUMER_GROUP": f"{topic_prefix}gateway",
     }
 

@@ -14,6 +14,7 @@ from gateway.children import free_port
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.topics import Cluster, ensure_topics
+from tests.eventually import eventually
 from tests.integration.publisher_conformance import PublisherConformance, destination_of, outgoing
 from tests.outbound import RecordingPublisher
 
@@ -170,7 +171,11 @@ async def test_a_broker_that_hangs_costs_one_time_out_and_a_new_producer(breakab
         assert time.monotonic() - begun < 3.0
     finally:
         os.kill(breakable_kafka._child.pid, signal.SIGCONT)
-    assert await publisher.publish([outgoing(feed, 1, b"after")]) == [Delivered()]
+
+    async def delivered():
+        return await publisher.publish([outgoing(feed, 1, b"after")]) == [Delivered()]
+
+    await eventually(delivered, within=60)
     bodies = await topics.of(feed, 2)
     assert bodies[0] == b"before"
     await publisher.close()
