@@ -303,8 +303,9 @@ class Relay:
                     self._attempted(lane.destination, tried)
 
     async def _record_once(self, work: Work) -> Recorded:
-        now = work.claim.now + timedelta(seconds=self._monotonic() - work.begun)
         async with self._database.transaction() as connection:
+            # By the clock that claims: what is given back due now must be due when it is claimed at once.
+            now = await self._clock.now(connection)
             return await record(connection, work.claim, work.results(), now)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select
 
+from gateway.store.states import is_any
 from gateway.store.tables import caught_up, inbound_record, job
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def find_expired_offers(connection: AsyncConnection, answers: str, before:
     horizon = before if earliest is None else min(before, earliest)
     waits = exists().where(
         inbound_record.c.job == job.c.number,
-        inbound_record.c.state.in_(_UNDECIDED),
+        is_any(inbound_record.c.state, _UNDECIDED),
         inbound_record.c.type.in_(_ANSWERS),
     )
     query = select(job.c.number).where(job.c.accept_by.is_not(None), job.c.accept_by < horizon, ~waits)

@@ -214,18 +214,18 @@ inbound_record = Table(
     ),
     Index(
         "ix_inbound_record_waits",
+        "waits_id",
         "waits_source",
         "waits_kind",
-        "waits_id",
         postgresql_where=text("state = 'parked'"),
         sqlite_where=text("state = 'parked'"),
     ),
     Index(
-        "ix_inbound_record_held_job",
+        "ix_inbound_record_undecided_job",
         "job",
         "number",
-        postgresql_where=text("state IN ('parked', 'unmapped')"),
-        sqlite_where=text("state IN ('parked', 'unmapped')"),
+        postgresql_where=text("state IN ('parked', 'requeued')"),
+        sqlite_where=text("state IN ('parked', 'requeued')"),
     ),
 )
 

@@ -149,7 +149,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_inbound_record"),
     )
     _create_partial_index(
-        "ix_inbound_record_held_job", "inbound_record", ["job", "number"], "state IN ('parked', 'unmapped')"
+        "ix_inbound_record_undecided_job", "inbound_record", ["job", "number"], "state IN ('parked', 'requeued')"
     )
     _create_partial_index(
         "ix_inbound_record_position",
@@ -164,7 +164,7 @@ def upgrade() -> None:
         "state IN ('parked', 'unmapped', 'quarantined', 'requeued')",
     )
     _create_partial_index(
-        "ix_inbound_record_waits", "inbound_record", ["waits_source", "waits_kind", "waits_id"], "state = 'parked'"
+        "ix_inbound_record_waits", "inbound_record", ["waits_id", "waits_source", "waits_kind"], "state = 'parked'"
     )
     _create_partial_index(
         "uq_inbound_record_message",
