@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
@@ -10,10 +10,11 @@ from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.notes import Note
 from gateway.core.outcomes import Parked
 from gateway.core.parties import Customer, Organization, Side, User
-from gateway.inbound.entry import Entry, entry_of
+from gateway.inbound.entry import Entry, entry_of, set_aside
 from gateway.inbound.translated import Translated
-from gateway.store import aggregates, inbox, notes, references
+from gateway.store import aggregates, notes, references, waiting
 from gateway.store.references import Target
+from gateway.store.waiting import Ready, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
 USER_COMMANDS = (PutUser, DeactivateUser, ReactivateUser, ReportPosition)
 _ABOUT_ALL_USERS = (PutUser, DeactivateUser, ReactivateUser)
 _ROLES = tuple(role.name for role in fields(Refs))
+# What waits for one of these is about one job.
+_OF_A_JOB = frozenset({Kind.JOB, Kind.APPOINTMENT, Kind.NOTE})
+WAKES_AT_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Waking:
+    """How many parked records one transaction may decide besides its own; `ready` are those it is about.
+
+    `refusal`: the database refused the one that is woken, with this code.
+    """
+
+    at_most: int = WAKES_AT_MOST
+    ready: Ready = field(default_factory=Ready)
+    refusal: str | None = None
 
 
 @dataclass(slots=True)
@@ -34,7 +50,9 @@ class Known:
     """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
 
     `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are records
-    that wait for a reference or behind a held job, woken when that changes.
+    that wait for a reference or behind a held job, woken when that changes; where there are too many at once, the
+    first that is left is in `left` or `left_jobs`, and what came later waits behind it. `backlog`: references of more
+    than one job that this is so of. `released`: what was waited for in vain.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
@@ -49,6 +67,10 @@ class Known:
     parked: dict[int, Entry] = field(default_factory=dict)
     changed: dict[tuple[type, int], Organization | User | Customer | Note] = field(default_factory=dict)
     retargeted: dict[Ref, Target] = field(default_factory=dict)
+    left: dict[Ref, Turn] = field(default_factory=dict)
+    left_jobs: dict[int, Turn] = field(default_factory=dict)
+    backlog: set[Ref] = field(default_factory=set)
+    released: frozenset[Ref] = frozenset()
 
     def number(self, pointer: Ref | int | None) -> int | None:
         """The number that a pointer stands for, if it is known."""
@@ -75,6 +97,32 @@ class Known:
         """From now on `ref` stands for `target`."""
         self.targets[ref] = target
         self.retargeted[ref] = target
+
+    def find_backlog(self, entry: Entry) -> Ref | None:
+        """A reference that is known, and that earlier records still wait on: a new one waits behind them."""
+        if not self.backlog or entry.kept is not None:
+            return None
+        return next((ref for ref in _refs(entry) if ref in self.backlog and self.number(ref) is not None), None)
+
+    def hold_left(self, before: Turn | None = None) -> None:
+        """Jobs are held that records are left for which came before: what is decided now waits behind these."""
+        first = dict(self.left_jobs)
+        for ref, number in self.jobs_left().items():
+            first[number] = min(self.left[ref], first.get(number, self.left[ref]))
+        for number, turn in first.items():
+            job = self.jobs.get(number)
+            if job is not None and job.held_by is None and (before is None or turn < before):
+                self.jobs[number] = replace(job, held_by=turn[1])
+
+    def jobs_left(self) -> dict[Ref, int]:
+        """The references that records are left on and that are known by now, each with its job."""
+        targets = {ref: self.targets[ref] for ref in self.left if ref.kind in _OF_A_JOB}
+        jobs = {ref: one.number if ref.kind is Kind.JOB else one.job for ref, one in targets.items()}
+        return {ref: job for ref, job in jobs.items() if job is not None and job in self.jobs}
+
+
+def _refs(entry: Entry) -> Iterator[Ref]:
+    return (pointer for pointer in pointers(entry) if isinstance(pointer, Ref))
 
 
 def pointers(entry: Entry) -> Iterator[Ref | int]:
@@ -126,44 +174,59 @@ def waits_for(entry: Entry) -> Ref | None:
     return entry.kept.waits_for if entry.kept is not None else None
 
 
-async def load(connection: Transaction, entries: Collection[Entry], doors: Doors, directory: Directory) -> Known:
+async def load(
+    connection: Transaction, entries: Collection[Entry], doors: Doors, directory: Directory, waking: Waking
+) -> Known:
     """Loads and locks what `entries` are about, and the parked records that they may wake.
 
     Locks are taken in one order everywhere: held jobs that are released, references (sorted), jobs (sorted), users.
     """
-    known = Known()
+    ready = waking.ready
+    known = Known(released=ready.refs)
     held = {entry.kept.job for entry in entries if entry.kept and entry.kept.job and entry.kept.waits_text}
     # Before looking for what waits behind them: whoever parks there holds the job's lock until its row can be seen.
-    await aggregates.lock_jobs(connection, held)
-    found = await _load_references(connection, known, list(entries), doors, directory)
+    locked = await aggregates.lock_jobs(connection, held | ready.jobs.keys())
+    free = {number for number, job in locked.items() if number not in held and job.held_by == ready.jobs[number]}
+    waking = replace(waking, ready=Ready(ready.refs, dict.fromkeys(held | free)))
+    found = await _load_references(connection, known, list(entries), doors, directory, waking)
     readings = [(entry, entry.reading) for entry in found if isinstance(entry.reading, Translated)]
     await _load_jobs(connection, known, found, [reading for _, reading in readings])
+    known.jobs |= {number: replace(job, held_by=None) for number, job in known.jobs.items() if number in free}
     await _load_parties(connection, known, [reading for _, reading in readings])
     return known
 
 
 async def _load_references(
-    connection: Transaction, known: Known, entries: list[Entry], doors: Doors, directory: Directory
+    connection: Transaction, known: Known, entries: list[Entry], doors: Doors, directory: Directory, waking: Waking
 ) -> list[Entry]:
     """Resolves references, round by round while parked records join in: they point at things of their own."""
-    found = list(entries)
+    found, fresh = list(entries), list(entries)
+    ready, held = set(waking.ready.refs), set(waking.ready.jobs)
     seen = {entry.number for entry in entries}
-    fresh = found
-    while fresh:
-        refs = {pointer for entry in fresh for pointer in pointers(entry) if isinstance(pointer, Ref)}
-        refs |= {ref for entry in fresh for ref in _routes(entry, directory)}
+    while fresh or ready or held:
+        refs = {ref for entry in fresh for ref in _refs(entry)}
+        refs |= {ref for entry in fresh for ref in _routes(entry, directory)} | ready
         refs -= known.targets.keys()
         known.targets |= await references.find_targets(connection, refs)
-        missing = {ref for ref in refs if known.number(ref) is None}
-        known.targets |= await references.lock_targets(connection, missing)
-        known.locked |= missing
-        waiting = {ref for ref in missing if known.targets[ref].waiting}
-        held = {entry.kept.job for entry in fresh if entry.kept and entry.kept.job and entry.kept.waits_text}
-        rows = await inbox.find_waiting(connection, waiting, held)
+        unsettled = {ref for ref in refs if known.number(ref) is None or known.targets[ref].waiting} | ready
+        known.targets |= await references.lock_targets(connection, unsettled)
+        known.locked |= unsettled
+        awaited = {ref for ref in unsettled if known.number(ref) is None and known.targets[ref].waiting} | ready
+        known.backlog |= {ref for ref in unsettled - awaited if known.targets[ref].waiting}
+        limit = waking.at_most - len(known.parked)
+        rows = await waiting.find_waiting(connection, awaited, held, limit)
         fresh = [entry_of(row, doors, directory) for row in rows if row.number not in seen]
+        if waking.refusal is not None:
+            set_aside(fresh, waking.refusal)
         seen |= {entry.number for entry in fresh}
         known.parked |= {entry.number: entry for entry in fresh}
         found += fresh
+        if len(rows) >= limit and (awaited or held):
+            left = await waiting.find_left(connection, awaited, held, seen)
+            known.left |= left.refs
+            known.left_jobs |= left.jobs
+            known.backlog |= {ref for ref in left.refs if ref.kind not in _OF_A_JOB}
+        ready, held = set(), set()
     return found
 
 
@@ -264,7 +327,11 @@ async def save(connection: Transaction, known: Known, settled: Iterable[Entry], 
     await aggregates.save_users(connection, [one for one in changed if isinstance(one, User)])
     await aggregates.save_customers(connection, [one for one in changed if isinstance(one, Customer)])
     await notes.save_notes(connection, [one for one in changed if isinstance(one, Note)])
-    targets = dict(known.retargeted)
+    moved = known.jobs_left()
+    await waiting.leave_behind(connection, moved)
+    known_now = {ref: known.targets[ref] for ref in known.released} | known.retargeted
+    left = known.left.keys() - moved.keys()
+    targets = {ref: replace(target, waiting=ref in left) for ref, target in known_now.items()}
     for entry in settled:
         ref = entry.outcome.ref if isinstance(entry.outcome, Parked) else None
         if ref is not None:

@@ -65,10 +65,18 @@ class Settlement:
 
         What wakes at the same time, or because of one another, is decided in the order received.
         """
+        return self._settle_all([entry])
+
+    def wake(self) -> list[Entry]:
+        """Decides the parked entries that wait for nothing any more, and what these wake."""
+        return self._settle_all(sorted(self._find_woken(), key=_received))
+
+    def _settle_all(self, due: list[Entry]) -> list[Entry]:
         settled = []
-        due = [entry]
         while due:
             one = due.pop(0)
+            if self.known.left or self.known.left_jobs:
+                self.known.hold_left(before=_received(one))
             self._settle_guarded(one)
             settled.append(one)
             woken = self._find_woken()
@@ -108,6 +116,10 @@ class Settlement:
         repeat = self._find_repeat(entry)
         if repeat is not None:
             entry.outcome = repeat
+            return
+        behind = self.known.find_backlog(entry)
+        if behind is not None:
+            entry.outcome = Parked(ref=behind)
             return
         # Told even of what waits for somebody else: a parked answer holds up its offer's expiry.
         entry.job = self.known.job_of(reading.refs)
@@ -362,7 +374,7 @@ class Settlement:
     def _is_due(self, entry: Entry) -> bool:
         ref = waits_for(entry)
         if ref is not None:
-            return self.known.number(ref) is not None
+            return self.known.number(ref) is not None and (entry.was_parked or ref not in self.known.backlog)
         number = entry.job if entry.kept is None or entry.job is not None else entry.kept.job
         job = self.known.jobs.get(number) if number is not None else None
         return job is not None and job.held_by is None

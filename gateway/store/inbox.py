@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, and_, case, func, insert, or_, select, update
+from sqlalchemy import Executable, and_, case, func, insert, or_, select
 
 from gateway.core.ids import Kind, Ref
 from gateway.store import codec
 from gateway.store.bulk import insert_missing, insert_rows, upsert
 from gateway.store.dialect import any_of, for_update, insert_for
 from gateway.store.given import encode_rows, given
-from gateway.store.tables import caught_up, inbound_record, intake, reference
+from gateway.store.tables import caught_up, inbound_record, intake
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -239,7 +239,8 @@ def _row(one: RecordRow) -> dict[str, Any]:
     }
 
 
-def _record_from(row: Any) -> RecordRow:
+def record_from(row: Any) -> RecordRow:
+    """The row of a record as it was written."""
     headers = codec.decode(row["headers"]) if row["headers"] else ()
     waits = Ref(Kind(row["waits_kind"]), row["waits_source"], row["waits_id"]) if row["waits_kind"] else None
     return RecordRow(
@@ -270,28 +271,11 @@ def _record_from(row: Any) -> RecordRow:
     )
 
 
-async def find_waiting(connection: AsyncConnection, refs: Collection[Ref], jobs: Collection[int]) -> list[RecordRow]:
-    """Parked records that wait for one of `refs`, or behind what holds one of `jobs`, in the order received.
-
-    Locked: they are about to be decided, by nobody else.
-    """
-    if not refs and not jobs:
-        return []
-    record = inbound_record.c
-    on_refs = any_of(connection, record.waits_id, sorted({ref.external_id for ref in refs}))
-    on_jobs = and_(any_of(connection, record.job, sorted(jobs)), record.waits_id.is_(None))
-    query = select(inbound_record).where(record.state == "parked", or_(on_refs, on_jobs))
-    found = [
-        _record_from(row) for row in (await connection.execute(for_update(connection, _in_order(query)))).mappings()
-    ]
-    return [row for row in found if row.waits_for is None or row.waits_for in refs]
-
-
 async def claim_requeued(connection: AsyncConnection, limit: int) -> list[RecordRow]:
     """Records that are to be decided again, the longest waiting first, locked until the transaction ends."""
     query = _in_order(select(inbound_record).where(inbound_record.c.state == "requeued")).limit(limit)
     rows = (await connection.execute(for_update(connection, query, skip_locked=True))).mappings()
-    return [_record_from(row) for row in rows]
+    return [record_from(row) for row in rows]
 
 
 def _in_order(query: Any) -> Any:
@@ -308,7 +292,7 @@ async def claim_overdue(connection: AsyncConnection, before: datetime, limit: in
         record.state == "parked", record.waits_id.is_not(None), record.received_at < before
     )
     query = for_update(connection, late.order_by(record.number).limit(limit), skip_locked=True)
-    return [_record_from(row) for row in (await connection.execute(query)).mappings()]
+    return [record_from(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def count_states(connection: AsyncConnection) -> dict[str, int]:
@@ -316,25 +300,6 @@ async def count_states(connection: AsyncConnection) -> dict[str, int]:
     record = inbound_record.c
     query = select(record.state, func.count()).group_by(record.state)
     return {row[0]: row[1] for row in await connection.execute(query)}
-
-
-async def requeue_resolved(connection: AsyncConnection, limit: int) -> int:
-    """Requeues parked records whose reference has its number; returns how many."""
-    record = inbound_record.c
-    same = and_(
-        reference.c.external_id == record.waits_id,
-        reference.c.source == record.waits_source,
-        reference.c.kind == record.waits_kind,
-    )
-    ready = select(record.number).join(reference, same).where(record.state == "parked", reference.c.number.is_not(None))
-    numbers = [row.number for row in await connection.execute(ready.limit(limit))]
-    if numbers:
-        await connection.execute(
-            update(inbound_record)
-            .where(any_of(connection, record.number, numbers), record.state == "parked")
-            .values(state="requeued")
-        )
-    return len(numbers)
 
 
 async def expect_partitions(connection: AsyncConnection, topics: Iterable[str], partitions: int) -> None:
