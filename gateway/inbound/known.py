@@ -17,7 +17,7 @@ from gateway.store.references import Target
 from gateway.store.waiting import Ready, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from gateway.core.job import Job
@@ -97,6 +97,14 @@ class Known:
         """From now on `ref` stands for `target`."""
         self.targets[ref] = target
         self.retargeted[ref] = target
+
+    def renumber(self, destinations: Mapping[int, int]) -> None:
+        """What jobs remember of destinations by a number that was expected they remember by the real one."""
+        names = {str(expected): str(number) for expected, number in destinations.items()}
+        for number, job in self.jobs.items():
+            if names.keys() & job.last_sent.keys():
+                sent = {names.get(name, name): version for name, version in job.last_sent.items()}
+                self.jobs[number] = replace(job, last_sent=sent)
 
     def find_backlog(self, entry: Entry) -> Ref | None:
         """A reference that is known, and that earlier records still wait on: a new one waits behind them."""

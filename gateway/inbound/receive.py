@@ -18,7 +18,6 @@ from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
-from gateway.inbound.work_topics import asked_for
 from gateway.store import aggregates, inbox, outbox, schedule
 from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
@@ -198,10 +197,9 @@ class Receiver:
         settled += [done for entry in entries for done in settlement.settle(entry)]
         known.hold_left()
         watched = self._watch(len(entries), settlement.bugs)
+        if appending.expected:
+            known.renumber(appending.renumber(await put_destinations(connection, appending.expected)))
         await save(connection, known, settled, now)
-        topics = asked_for(settled)
-        if topics:
-            await put_destinations(connection, topics)
         await outbox.append(connection, appending.events, appending.deliveries, now)
         await inbox.update_records(connection, [row_of(entry, now) for entry in settled if entry.kept is not None])
         fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]

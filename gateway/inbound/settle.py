@@ -78,6 +78,7 @@ class Settlement:
             if self.known.left or self.known.left_jobs:
                 self.known.hold_left(before=_received(one))
             self._settle_guarded(one)
+            self.appending.expect(one)
             settled.append(one)
             woken = self._find_woken()
             if woken:
@@ -104,7 +105,7 @@ class Settlement:
         if isinstance(outcome, Refused | Quarantined):
             self._hold_no_longer(entry)
         self._hold_id(entry)
-        receipt = find_receipt(entry, self.directory)
+        receipt = find_receipt(entry, self.appending.directory)
         if receipt is not None:
             self.appending.add_receipt(entry, *receipt)
 
