@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
+from gateway.core.commands import (
+    AddNote,
+    DeactivateUser,
+    PutOrganization,
+    PutUser,
+    ReactivateUser,
+    Refs,
+    ReportPosition,
+)
 from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.notes import Note
 from gateway.core.outcomes import Parked
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.core.job import Job
+    from gateway.core.visibility import Private
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
     from gateway.store.database import Transaction
@@ -31,6 +41,7 @@ _ROLES = tuple(role.name for role in fields(Refs))
 # What waits for one of these is about one job.
 _OF_A_JOB = frozenset({Kind.JOB, Kind.APPOINTMENT, Kind.NOTE})
 WAKES_AT_MOST = 500
+SAME_TEXT_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,8 @@ class Known:
     `targets` is what references stand for; `locked` are those whose rows this transaction holds. `parked` are records
     that wait for a reference or behind a held job, woken when that changes; where there are too many at once, the
     first that is left is in `left` or `left_jobs`, and what came later waits behind it. `backlog`: references of more
-    than one job that this is so of. `released`: what was waited for in vain.
+    than one job that this is so of. `released`: what was waited for in vain. `texts`: which record
+    last said what of which job, where repeats are told by that.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
@@ -71,6 +83,7 @@ class Known:
     left_jobs: dict[int, Turn] = field(default_factory=dict)
     backlog: set[Ref] = field(default_factory=set)
     released: frozenset[Ref] = frozenset()
+    texts: dict[tuple[int, str, Private], Turn] = field(default_factory=dict)
 
     def number(self, pointer: Ref | int | None) -> int | None:
         """The number that a pointer stands for, if it is known."""
@@ -97,6 +110,25 @@ class Known:
         """From now on `ref` stands for `target`."""
         self.targets[ref] = target
         self.retargeted[ref] = target
+
+    def find_same_text(self, entry: Entry) -> int | None:
+        """The record of the same source that said the same of the same job, less than a day before `entry`."""
+        said = self._said(entry)
+        received_at, number = self.texts.get(said, (None, None)) if said is not None else (None, None)
+        return number if received_at is not None and entry.received_at - received_at < SAME_TEXT_WITHIN else None
+
+    def keep_text(self, entry: Entry) -> None:
+        """`entry` has said it: what says the same from now on repeats it."""
+        said = self._said(entry)
+        if said is not None:
+            self.texts[said] = (entry.received_at, entry.number)
+
+    def _said(self, entry: Entry) -> tuple[int, str, Private] | None:
+        reading = entry.reading
+        if not isinstance(reading, Translated) or not isinstance(reading.command, AddNote):
+            return None
+        job = self.job_of(reading.refs)
+        return None if job is None else (job, reading.source, reading.command.text)
 
     def renumber(self, destinations: Mapping[int, int]) -> None:
         """What jobs remember of destinations by a number that was expected they remember by the real one."""
@@ -199,6 +231,7 @@ async def load(
     found = await _load_references(connection, known, list(entries), doors, directory, waking)
     readings = [(entry, entry.reading) for entry in found if isinstance(entry.reading, Translated)]
     await _load_jobs(connection, known, found, [reading for _, reading in readings])
+    await _load_texts(connection, known, readings)
     known.jobs |= {number: replace(job, held_by=None) for number, job in known.jobs.items() if number in free}
     await _load_parties(connection, known, [reading for _, reading in readings])
     return known
@@ -289,6 +322,14 @@ async def _load_jobs(
     await _follow_replaced(connection, known)
     known.jobs = dict(known.before)
     known.jobs_of_visits |= {visit.number: job.number for job in known.jobs.values() for visit in job.visits}
+
+
+async def _load_texts(connection: Transaction, known: Known, readings: Collection[tuple[Entry, Translated]]) -> None:
+    told = [(entry, known.job_of(reading.refs)) for entry, reading in readings if reading.repeat_by_text]
+    if told:
+        first = min(entry.received_at for entry, _ in told)
+        jobs = {job for _, job in told if job is not None}
+        known.texts = await notes.find_texts(connection, jobs, first - SAME_TEXT_WITHIN)
 
 
 async def _follow_replaced(connection: Transaction, known: Known) -> None:

@@ -143,7 +143,13 @@ class Settlement:
             self.known.jobs[job.number] = replace(job, held_by=None)
 
     def _find_repeat(self, entry: Entry) -> Outcome | None:
-        """Told by its message id: the same content again, or other content under an id that is taken."""
+        """Told by its message id: the same content again, or other content under an id that is taken.
+
+        Or by its text, where it is a note without one.
+        """
+        if isinstance(entry.reading, Translated) and entry.reading.repeat_by_text:
+            entry.first = self.known.find_same_text(entry)
+            return Ignored(why=Why.REPEAT) if entry.first is not None else None
         if entry.message_id is None or entry.source is None or (entry.kept is not None and entry.kept.holds_id):
             return None
         seen = self.held_ids.get((entry.source, entry.message_id))
@@ -246,7 +252,8 @@ class Settlement:
         request = Request(
             number=entry.number,
             actor=actor,
-            message_id=reading.message_id,
+            # Its repeats have been told above: the core is to look for none.
+            message_id=canonical_id(Kind.RECORD, entry.number) if reading.repeat_by_text else reading.message_id,
             digest=reading.digest,
             occurred_at=occurred_at,
             arrived_at=entry.raw.arrival,
@@ -332,6 +339,7 @@ class Settlement:
             self.known.jobs_of_visits[entry.number] = job.number
             if reading.new_visit is not None:
                 self.known.retarget(reading.new_visit, Target(entry.number, job.number))
+        self.known.keep_text(entry)
         if reading.new_note is not None and entry.number in self.known.notes:
             self.known.retarget(reading.new_note, Target(entry.number, job.number))
 

@@ -11,10 +11,11 @@ from gateway.core.visibility import Private, Visibility, open_for_storage
 from gateway.store import codec
 from gateway.store.bulk import upsert
 from gateway.store.dialect import any_of
-from gateway.store.tables import note
+from gateway.store.tables import inbound_record, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,24 @@ async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dic
         return {}
     rows = (await connection.execute(select(note).where(any_of(connection, note.c.number, wanted)))).mappings()
     return {row["number"]: _note_from(row) for row in rows}
+
+
+async def find_texts(
+    connection: AsyncConnection, jobs: Iterable[int], since: datetime
+) -> dict[tuple[int, str, Private], tuple[datetime, int]]:
+    """What was said of these jobs by records received after `since`: (job, source, text) to the last time, and record.
+
+    A note has the number of the record that made it.
+    """
+    record = inbound_record.c
+    query = (
+        select(note, record.received_at)
+        .join(inbound_record, record.number == note.c.number)
+        .where(any_of(connection, note.c.job, sorted(jobs)), record.received_at > since)
+        .order_by(record.received_at, note.c.number)
+    )
+    rows = (await connection.execute(query)).mappings()
+    return {(row["job"], row["source"], Private(row["text"])): (row["received_at"], row["number"]) for row in rows}
 
 
 async def save_notes(connection: AsyncConnection, changed: Iterable[Note]) -> None:
