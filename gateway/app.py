@@ -76,8 +76,13 @@ def make_cluster(settings: Settings) -> Cluster:
 
 
 def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """The topics that the gateway reads: shared ones, one per account, and brands' own."""
+    """The topics that the gateway reads: shared ones, one per account, brands' own.
+
+    And one of each organization that has a work feed by topic.
+    """
     names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
+    work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
+    names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
     names += [profile.inbound.topic for profile in keeper.profiles.active.values() if profile.inbound]
     return [f"{settings.topic_prefix}{name}" for name in names]
 
