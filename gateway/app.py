@@ -127,14 +127,9 @@ class Gateway:
         self.settings = settings
         self.database = Database(settings.database_url)
         self.keeper = Keeper(self.database)
+        self.doors = Doors(settings.topic_prefix, lambda: self.keeper.own_topics)
         self.wake = asyncio.Event()
         self.stop = asyncio.Event()
-
-    @property
-    def doors(self) -> Doors:
-        profiles = self.keeper.profiles.active.values()
-        own = {profile.inbound.topic: (profile.brand, profile.account) for profile in profiles if profile.inbound}
-        return Doors(self.settings.topic_prefix, own)
 
     def make_receiver(self) -> Receiver:
         """A receiver with numbers of its own: two of one process do not wait for each other's blocks."""
@@ -229,6 +224,7 @@ class Gateway:
             while not self.stop.is_set():
                 for subscription in subscriptions:
                     subscription.check()
+                    subscription.follow()
                     await self._note_idle(subscription)
                 await _wait(self.stop, IDLE_SECONDS)
         finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.core.parties import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 SHARED = ("offers.v1", "bookings.v1", "actions.v1")
 _SIDES = {"offers": Side.ENTERPRISE, "actions": Side.PROVIDER, "bookings": Side.BOOKING_PAGE}
@@ -29,15 +29,18 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The topics under one prefix, with those of brands' own (topic without the prefix → brand, account)."""
+    """The topics under one prefix. `own` gives those of brands' own as of now: without the prefix → brand, account.
+
+    None of them may go while records of it are read.
+    """
 
     prefix: str
-    own: Mapping[str, tuple[str, str]]
+    own: Callable[[], Mapping[str, tuple[str, str]]]
 
     def pattern(self) -> str:
         """A regular expression that matches every inbound topic, those of later sources too."""
         prefix = re.escape(self.prefix)
-        own = "".join(rf"|^{prefix}{re.escape(topic)}$" for topic in sorted(self.own))
+        own = "".join(rf"|^{prefix}{re.escape(topic)}$" for topic in sorted(self.own()))
         return rf"^{prefix}(offers|actions)\.([^.]+\.)?v1$|^{prefix}bookings\.v1$" + own
 
     def answers(self) -> str:
@@ -47,8 +50,9 @@ class Doors:
     def door(self, topic: str) -> Door:
         """The door that a record of `topic` came in by."""
         name = topic.removeprefix(self.prefix)
-        if name in self.own:
-            brand, account = self.own[name]
+        own = self.own().get(name)
+        if own is not None:
+            brand, account = own
             return Door(Side.ENTERPRISE, account, brand)
         kind, _, rest = name.partition(".")
         bound = rest.removesuffix("v1").rstrip(".")
