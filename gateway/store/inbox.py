@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, and_, case, func, insert, or_, select
+from sqlalchemy import Executable, and_, case, insert, or_, select
 
 from gateway.core.ids import Kind, Ref
 from gateway.store import codec
@@ -293,13 +293,6 @@ async def claim_overdue(connection: AsyncConnection, before: datetime, limit: in
     )
     query = for_update(connection, late.order_by(record.number).limit(limit), skip_locked=True)
     return [record_from(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def count_states(connection: AsyncConnection) -> dict[str, int]:
-    """How many records are in each state."""
-    record = inbound_record.c
-    query = select(record.state, func.count()).group_by(record.state)
-    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def expect_partitions(connection: AsyncConnection, topics: Iterable[str], partitions: int) -> None:
