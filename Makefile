@@ -63,5 +63,5 @@ lock: ## pin what pyproject.toml asks for, keeping pins that still fit; LOCK_ARG
 	@$(PIN) --extra embedded --group dev --output-file requirements.lock pyproject.toml
 	@$(PIN) --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
-clean: ## remove what the tools made; data in var/ stays
+clean: ## remove what the tools made; data in var/ stays (the next demo removes what earlier demos left there)
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -76,8 +76,13 @@ def make_cluster(settings: Settings) -> Cluster:
 
 
 def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """The topics that the gateway reads: shared ones, one per account, and brands' own."""
+    """The topics that the gateway reads: shared ones, one per account, brands' own.
+
+    And one of each organization that has a work feed by topic.
+    """
     names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
+    work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
+    names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
     names += [profile.inbound.topic for profile in keeper.profiles.active.values() if profile.inbound]
     return [f"{settings.topic_prefix}{name}" for name in names]
 
@@ -122,14 +127,9 @@ class Gateway:
         self.settings = settings
         self.database = Database(settings.database_url)
         self.keeper = Keeper(self.database)
+        self.doors = Doors(settings.topic_prefix, lambda: self.keeper.own_topics)
         self.wake = asyncio.Event()
         self.stop = asyncio.Event()
-
-    @property
-    def doors(self) -> Doors:
-        profiles = self.keeper.profiles.active.values()
-        own = {profile.inbound.topic: (profile.brand, profile.account) for profile in profiles if profile.inbound}
-        return Doors(self.settings.topic_prefix, own)
 
     def make_receiver(self) -> Receiver:
         """A receiver with numbers of its own: two of one process do not wait for each other's blocks."""
@@ -225,6 +225,7 @@ class Gateway:
             while not self.stop.is_set():
                 for subscription in subscriptions:
                     subscription.check()
+                    subscription.follow()
                     await self._note_idle(subscription)
                 await _wait(self.stop, IDLE_SECONDS)
         finally:

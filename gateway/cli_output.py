@@ -20,6 +20,9 @@ from gateway.settings import Settings, load_settings
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 Author = Annotated[str, typer.Option(envvar="USER", help="who does it, for the audit row")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="at most so many")]
+States = Annotated[list[str] | None, typer.Option("--state", help="only in this state; repeatable")]
+OfBrand = Annotated[str | None, typer.Option("--brand", help="only about this brand's jobs")]
+OfJob = Annotated[str | None, typer.Option("--job", help="only about this job")]
 Reason = Annotated[str, typer.Option(help="why, for the audit row")]
 
 NOT_SO, USAGE = 1, 2

@@ -14,7 +14,10 @@ from gateway.cli_output import (
     Author,
     Json,
     Limit,
+    OfBrand,
+    OfJob,
     Reason,
+    States,
     fail,
     insist_on_reason,
     numbers_of,
@@ -48,11 +51,11 @@ _LISTED = ("id", "state", "reason", "field", "type", "source", "message_id", "br
 @records.command("list")
 def list_(
     *,
-    state: Annotated[list[str] | None, typer.Option(help="only in this state; repeatable")] = None,
+    state: States = None,
     reason: Annotated[list[str] | None, typer.Option(help="only for this reason; repeatable")] = None,
-    brand: Annotated[str | None, typer.Option(help="only about this brand's jobs")] = None,
+    brand: OfBrand = None,
     source: Annotated[str | None, typer.Option(help="only from this sender")] = None,
-    job: Annotated[str | None, typer.Option(help="only about this job")] = None,
+    job: OfJob = None,
     limit: Limit = 100,
     json: Json = False,
 ) -> None:

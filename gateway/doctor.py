@@ -54,7 +54,7 @@ async def _examine_database(settings: Settings, database: Database) -> list[Find
     async with database.snapshot() as connection:
         active = {(row.brand, row.version) for row in await load_profiles(connection) if row.state == "active"}
         findings.append(_examine_profiles(active, keeper))
-        answers = Doors(settings.topic_prefix, {}).answers()
+        answers = Doors(settings.topic_prefix, dict).answers()
         findings += await examine_standstill(connection, answers, await database.now(connection))
     return findings
 

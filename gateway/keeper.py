@@ -25,7 +25,10 @@ REFRESH_SECONDS = 2.0
 
 
 class Keeper:
-    """`directory` and `profiles` are each replaced as a whole: a holder keeps a state that agrees with itself."""
+    """`directory` and `profiles` are each replaced as a whole: a holder keeps a state that agrees with itself.
+
+    `own_topics` are those of brands' own, with brand and account; what has been one stays one.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,6 +37,7 @@ class Keeper:
         self.directory = Directory()
         self.destinations: tuple[Destination, ...] = ()
         self.profiles = Profiles()
+        self.own_topics: dict[str, tuple[str, str]] = {}
 
     async def refresh(self) -> None:
         """Reads again; profiles are parsed only when a version came or went."""
@@ -44,6 +48,9 @@ class Keeper:
             destinations = await load_destinations(connection)
         self._stamp, self.profiles = stamp, profiles
         self.destinations = tuple(destinations.values())
+        active = profiles.active.values()
+        own = {one.inbound.topic: (one.brand, one.account) for one in active if one.inbound}
+        self.own_topics = {**self.own_topics, **own}
         self.directory = make_directory(accounts, destinations.values(), profiles.active)
 
     async def run(self) -> None:

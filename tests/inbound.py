@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 import orjson
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, select, text
 
 from gateway.app import Gateway
 from gateway.brands import import_profile
@@ -24,8 +24,8 @@ from gateway.inbound.clock import Clock
 from gateway.inbound.entry import Entry
 from gateway.inbound.record import RawRecord
 from gateway.settings import Settings
-from gateway.store import codec, inbox, tables
-from gateway.store import intake as intake_store
+from gateway.store import codec, tables
+from gateway.store.ledger import Ledger, read_ledger
 
 PREFIX = "t."
 EVERGREEN, LAKESIDE = "evergreen-warranty", "lakeside-appliance"
@@ -213,20 +213,13 @@ class Road:
         async with self.database.transaction() as connection:
             await connection.execute(text(statement), values)
 
-    async def ledger(self) -> dict[str, int]:
+    async def ledger(self) -> Ledger:
         """What conservation compares: counts of the doors with rows, recipients of events with deliveries."""
-        async with self.database.transaction() as connection:
-            counted = sum((await intake_store.count_doors(connection)).values())
-            kept = sum((await inbox.count_states(connection)).values())
-            owed = (
-                await connection.execute(select(func.coalesce(func.sum(tables.event.c.recipients), 0)))
-            ).scalar_one()
-            deliveries = (await connection.execute(select(func.count()).select_from(tables.delivery))).scalar_one()
-        return {"counted": counted, "kept": kept, "owed": int(owed), "deliveries": deliveries}
+        async with self.database.snapshot() as connection:
+            return await read_ledger(connection)
 
     async def is_balanced(self) -> bool:
-        sums = await self.ledger()
-        return sums["counted"] == sums["kept"] and sums["owed"] == sums["deliveries"]
+        return (await self.ledger()).difference == 0
 
     @asynccontextmanager
     async def counted(self) -> AsyncIterator[list[str]]:

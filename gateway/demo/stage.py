@@ -13,7 +13,6 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import orjson
 from gateway import app as composition
 from gateway.brands import import_folder
 from gateway.children import Child
+from gateway.demo.folders import own_folder
 from gateway.embedded import EmbeddedBroker
 from gateway.outbound.topics import ensure_topics
 from gateway.settings import Settings
@@ -107,11 +107,11 @@ class Stage:
 @contextmanager
 def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
     """A fresh folder below `root`, the broker, migrated tables, imported brands, topics, and the gateway running."""
-    folder = root / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
     if not settings.brands.is_dir():
         raise StageFailed(f"no brand profiles in {settings.brands}: run the demo in the project's folder")
-    shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden", "inbound"))
     with ExitStack() as stack:
+        folder = stack.enter_context(own_folder(root))
+        shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden", "inbound"))
         settings = _own(settings, folder, _servers(settings, folder, stack))
         environment = _environment(settings)
         upgrade(settings.database_url)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.inbound.backoff import Backoff
-from gateway.store import inbox, intake, positions
+from gateway.store import intake, positions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,9 +59,11 @@ class Clock:
         return await self._receiver.expire(self._expiry_margin, AT_ONCE)
 
     async def resolved(self) -> int:
-        """Releases parked records whose reference is known: a net below the wake-up of whoever created it."""
-        async with self._database.transaction() as connection:
-            return await inbox.requeue_resolved(connection, AT_ONCE)
+        """Decides parked records that wait for nothing any more: those left where many woke at once.
+
+        It is the net below each wake-up, too.
+        """
+        return await self._receiver.release_parked(AT_ONCE)
 
     async def mapped(self) -> int:
         """Releases what waits for a mapping that is there: a net below the import of it, while old and new overlap."""

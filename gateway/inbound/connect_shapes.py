@@ -11,14 +11,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from gateway.core.ids import MAX_NUMBER
 from gateway.inbound.shapes import (
     MAX_DURATION_SECONDS,
-    Free,
+    Address,
     IdText,
-    Latitude,
     Line,
-    Longitude,
+    Machine,
     Moment,
     Name,
     NoteText,
+    Phone,
+    Task,
     Text,
     Url,
     free_list,
@@ -34,21 +35,14 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, hide_input_in_errors=True)
 
 
-class Location(Record):
-    street_1: Line | None = None
-    street_2: Line | None = None
-    city: Line | None = None
-    state: Line | None = None
-    postal_code: Name | None = None
-    country: Name | None = None
-    timezone: Name | None = None
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
+# `Record` comes last: it is as loose with what a stricter shape says too.
+class Location(Address, Record):
+    """A place."""
 
 
-class PhoneNumber(Record):
-    number: Name
-    type: Name | None = None
+class PhoneNumber(Phone, Record):
+    """A telephone number."""
+
     primary: bool | None = None
 
 
@@ -74,17 +68,11 @@ class ConnectOrganization(Record):
     address: Location | None = None
 
 
-class EquipmentDescription(Record):
-    manufacturer: Line | None = None
-    model_name: Line | None = None
-    model_number: Line | None = None
-    serial_number: Line | None = None
+class EquipmentDescription(Machine, Record):
+    """A machine that the job is about."""
+
     equipment_type: Line | None = None
     installation_date: Name | None = None
-    location: Line | None = None
-    problem: Text | None = None
-    symptom: Text | None = None
-    custom_fields: Free | None = None
 
 
 class SuggestedTime(Record):
@@ -92,7 +80,7 @@ class SuggestedTime(Record):
     end_time: Moment
 
 
-class ConnectJob(Record):
+class ConnectJob(Task, Record):
     """`job` v3, and `offer` v2, which names no organization."""
 
     id: Number | None = None
@@ -101,11 +89,6 @@ class ConnectJob(Record):
     organization_id: Number | None = None
     external_organization_id: IdText | None = None
     organization: ConnectOrganization | None = None
-    title: Line | None = None
-    description: Text | None = None
-    service_type: Line | None = None
-    service_instructions: Text | None = None
-    symptom: Text | None = None
     status: Name | None = None
     status_message: Line | None = None
     address: Location | None = None
@@ -117,7 +100,6 @@ class ConnectJob(Record):
     marketing_attributions: FreeList | None = None
     contacts: FreeList | None = None
     suggested_times: Annotated[list[SuggestedTime], Field(max_length=3)] | None = None
-    custom_fields: Free | None = None
     updated_at: Moment | None = None
 
 

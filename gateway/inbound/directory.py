@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from gateway.core.values import dataclass
+from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
 
 NOTIFICATIONS = "notifications"
@@ -32,6 +32,18 @@ class Directory:
 
     def brands_of(self, account: str) -> list[str]:
         return [brand for brand, profile in self.active.items() if profile.account == account]
+
+    def knows(self, name: str, owner: str) -> bool:
+        """Whether the organization `owner` has a destination of that name."""
+        receipts = self.receipts.get(owner)
+        owned = self.work.get(owner, ()) if receipts is None else (*self.work.get(owner, ()), receipts)
+        return any(one.name == name for one in owned)
+
+    def joined_by(self, more: Iterable[Destination]) -> Directory:
+        """This state with destinations of organizations that it does not have yet."""
+        added = make_directory((), more, {})
+        work = {owner: (*self.work.get(owner, ()), *feeds) for owner, feeds in added.work.items()}
+        return replace(self, work={**self.work, **work}, receipts={**self.receipts, **added.receipts})
 
 
 def make_directory(

@@ -9,7 +9,7 @@ from gateway.core.parties import Side
 from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 LONGEST_NAME = 200
 SHARED = ("offers.v1", "bookings.v1", "actions.v1")
@@ -30,15 +30,18 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The topics under one prefix, with those of brands' own (topic without the prefix → brand, account)."""
+    """The topics under one prefix. `own` gives those of brands' own as of now: without the prefix → brand, account.
+
+    None of them may go while records of it are read.
+    """
 
     prefix: str
-    own: Mapping[str, tuple[str, str]]
+    own: Callable[[], Mapping[str, tuple[str, str]]]
 
     def pattern(self) -> str:
         """A regular expression that matches every inbound topic, those of later sources too."""
         prefix = re.escape(self.prefix)
-        own = "".join(rf"|^{prefix}{re.escape(topic)}$" for topic in sorted(self.own))
+        own = "".join(rf"|^{prefix}{re.escape(topic)}$" for topic in sorted(self.own()))
         # A name too long to be kept could not even be quarantined: its records would stop whoever reads them.
         return rf"^{prefix}(offers|actions)\.([^.]{{1,{LONGEST_NAME}}}\.)?v1$|^{prefix}bookings\.v1$" + own
 
@@ -49,8 +52,9 @@ class Doors:
     def door(self, topic: str) -> Door:
         """The door that a record of `topic` came in by."""
         name = topic.removeprefix(self.prefix)
-        if name in self.own:
-            brand, account = self.own[name]
+        own = self.own().get(name)
+        if own is not None:
+            brand, account = own
             return Door(Side.ENTERPRISE, account, brand)
         kind, _, rest = name.partition(".")
         bound = rest.removesuffix("v1").rstrip(".")

@@ -25,6 +25,7 @@ from gateway.mapping.own_json import CanonicalMessage, translate_own
 from gateway.store.inbox import RecordRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from gateway.inbound.directory import Directory
@@ -65,6 +66,11 @@ class Entry:
     first: int | None = None
     job: int | None = None
     brand: str | None = None
+
+    @property
+    def was_parked(self) -> bool:
+        """Whether it comes from among those that waited, and not anew."""
+        return self.kept is not None and self.kept.state == "parked"
 
     @property
     def state(self) -> str:
@@ -199,6 +205,17 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         entry = read_entry(row.number, raw, row.received_at, doors, directory)
     entry.kept = row
     return entry
+
+
+def set_aside(entries: Iterable[Entry], code: str) -> None:
+    """The one record that the database refused with `code`: kept with its bytes, without what was read of them."""
+    for entry in entries:
+        kept = entry.kept
+        why = Quarantined(why=Why.DATABASE_REFUSED, detail=f"the database answered {code}")
+        unread = _unread(entry.number, entry.raw, entry.received_at, why)
+        entry.reading = unread.reading
+        entry.source, entry.message_id = (kept.source, kept.message_id) if kept else (unread.source, None)
+        entry.type, entry.digest = (kept.type, kept.digest) if kept else (None, unread.digest)
 
 
 INTERNAL_DOOR = "internal"

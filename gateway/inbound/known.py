@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import (
     AcceptOffer,
+    AddNote,
     CreateJob,
     DeactivateUser,
     PutOrganization,
     PutUser,
     ReactivateUser,
     Refs,
-    ReportPosition,
     RestoreJob,
     SetNoteVisibility,
 )
-from gateway.core.ids import Kind, Ref, find_number
+from gateway.core.ids import Kind, Ref
 from gateway.core.notes import Note
 from gateway.core.outcomes import Parked
 from gateway.core.parties import Customer, Organization, Side, User
-from gateway.core.values import dataclass
-from gateway.inbound.entry import Entry, entry_of
+from gateway.core.values import dataclass, replace
+from gateway.inbound.entry import Entry, entry_of, set_aside
+from gateway.inbound.pointing import (
+    USER_COMMANDS,
+    organization_named,
+    organization_pointer,
+    pointers,
+    routes,
+    sender_pointer,
+)
 from gateway.inbound.translated import Translated
-from gateway.store import aggregates, inbox, notes, references
+from gateway.store import aggregates, notes, references, waiting
 from gateway.store.references import Target
+from gateway.store.waiting import Ready, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from gateway.core.commands import Command
     from gateway.core.job import Job
+    from gateway.core.visibility import Private
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
     from gateway.store.database import Transaction
 
-USER_COMMANDS = (PutUser, DeactivateUser, ReactivateUser, ReportPosition)
 _ABOUT_ALL_USERS = (PutUser, DeactivateUser, ReactivateUser)
-_ROLES = tuple(role.name for role in fields(Refs))
+# What waits for one of these is about one job.
+_OF_A_JOB = frozenset({Kind.JOB, Kind.APPOINTMENT, Kind.NOTE})
+WAKES_AT_MOST = 500
+SAME_TEXT_WITHIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Waking:
+    """How many parked records one transaction may decide besides its own; `ready` are those it is about.
+
+    `refusal`: the database refused the one that is woken, with this code.
+    """
+
+    at_most: int = WAKES_AT_MOST
+    ready: Ready = field(default_factory=Ready)
+    refusal: str | None = None
 
 
 @dataclass(slots=True)
@@ -47,8 +72,11 @@ class Known:
     """The working set of one transaction: as loaded (`before`), and as it stands after what was decided so far.
 
     `targets` is what references stand for; `absent` are those that have no row. `parked` are records that wait for a
-    reference or behind a held job, woken when that changes. `published_to` are the destinations that a note's
-    publication was appended for: of notes whose visibility may change.
+    reference or behind a held job, woken when that changes; where there are too many at once, the first that is left is
+    in `left` or `left_jobs`, and what came later waits behind it. `backlog`: references of more than one job that this
+    is so of. `released`: what was waited for in vain. `texts`: which record last said what of which job, where repeats
+    are told by that. `published_to` are the destinations that a note's publication was appended for: of notes whose
+    visibility may change.
     """
 
     targets: dict[Ref, Target] = field(default_factory=dict)
@@ -64,6 +92,11 @@ class Known:
     parked: dict[int, Entry] = field(default_factory=dict)
     changed: dict[tuple[type, int], Organization | User | Customer | Note] = field(default_factory=dict)
     retargeted: dict[Ref, Target] = field(default_factory=dict)
+    left: dict[Ref, Turn] = field(default_factory=dict)
+    left_jobs: dict[int, Turn] = field(default_factory=dict)
+    backlog: set[Ref] = field(default_factory=set)
+    released: frozenset[Ref] = frozenset()
+    texts: dict[tuple[int, str, Private], Turn] = field(default_factory=dict)
 
     def number(self, pointer: Ref | int | None) -> int | None:
         """The number that a pointer stands for, if it is known."""
@@ -98,47 +131,58 @@ class Known:
         self.targets[ref] = target
         self.retargeted[ref] = target
 
+    def find_same_text(self, entry: Entry) -> int | None:
+        """The record of the same source that said the same of the same job, less than a day before `entry`."""
+        said = self._said(entry)
+        received_at, number = self.texts.get(said, (None, None)) if said is not None else (None, None)
+        return number if received_at is not None and entry.received_at - received_at < SAME_TEXT_WITHIN else None
 
-def pointers(entry: Entry) -> Iterator[Ref | int]:
-    """Everything that an entry points at, or creates under an id of its sender's."""
-    reading = entry.reading
-    if not isinstance(reading, Translated):
-        return
-    for role in _ROLES:
-        pointer = getattr(reading.refs, role)
-        if pointer is not None:
-            yield pointer
-    made = (organization_pointer(reading), organization_named(reading), reading.new_visit, reading.new_note)
-    yield from (ref for ref in made if ref is not None)
-    if reading.side is Side.PROVIDER:
-        yield sender_pointer(reading)
+    def keep_text(self, entry: Entry) -> None:
+        """`entry` has said it: what says the same from now on repeats it."""
+        said = self._said(entry)
+        if said is not None:
+            self.texts[said] = (entry.received_at, entry.number)
+
+    def _said(self, entry: Entry) -> tuple[int, str, Private] | None:
+        reading = entry.reading
+        if not isinstance(reading, Translated) or not isinstance(reading.command, AddNote):
+            return None
+        job = self.job_of(reading.refs)
+        return None if job is None else (job, reading.source, reading.command.text)
+
+    def renumber(self, destinations: Mapping[int, int]) -> None:
+        """What jobs remember of destinations by a number that was expected they remember by the real one."""
+        names = {str(expected): str(number) for expected, number in destinations.items()}
+        for number, job in self.jobs.items():
+            if names.keys() & job.last_sent.keys():
+                sent = {names.get(name, name): version for name, version in job.last_sent.items()}
+                self.jobs[number] = replace(job, last_sent=sent)
+
+    def find_backlog(self, entry: Entry) -> Ref | None:
+        """A reference that is known, and that earlier records still wait on: a new one waits behind them."""
+        if not self.backlog or entry.kept is not None:
+            return None
+        return next((ref for ref in _refs(entry) if ref in self.backlog and self.number(ref) is not None), None)
+
+    def hold_left(self, before: Turn | None = None) -> None:
+        """Jobs are held that records are left for which came before: what is decided now waits behind these."""
+        first = dict(self.left_jobs)
+        for ref, number in self.jobs_left().items():
+            first[number] = min(self.left[ref], first.get(number, self.left[ref]))
+        for number, turn in first.items():
+            job = self.jobs.get(number)
+            if job is not None and job.held_by is None and (before is None or turn < before):
+                self.jobs[number] = replace(job, held_by=turn[1])
+
+    def jobs_left(self) -> dict[Ref, int]:
+        """The references that records are left on and that are known by now, each with its job."""
+        targets = {ref: self.targets[ref] for ref in self.left if ref.kind in _OF_A_JOB}
+        jobs = {ref: one.number if ref.kind is Kind.JOB else one.job for ref, one in targets.items()}
+        return {ref: job for ref, job in jobs.items() if job is not None and job in self.jobs}
 
 
-def sender_pointer(reading: Translated) -> Ref | int:
-    """The organization that a provider's record comes from: by its handle, or its canonical id."""
-    number = find_number(Kind.ORGANIZATION, reading.source)
-    return number if number is not None else Ref(Kind.ORGANIZATION, "", reading.source)
-
-
-def organization_pointer(reading: Translated) -> Ref | int | None:
-    """The organization that a message names; one that is given without an id is known by what is said of it."""
-    command = reading.command
-    named = reading.refs.organization
-    if named is not None:
-        return named
-    if reading.side is Side.PROVIDER:
-        return sender_pointer(reading) if isinstance(command, (PutOrganization, *USER_COMMANDS)) else None
-    members = command.members if isinstance(command, PutOrganization) else reading.organization_members
-    if not members:
-        return None
-    told = [str(members.get(name, "")).strip().lower() for name in ("name", "phone", "email")]
-    return Ref(Kind.ORGANIZATION, reading.source, f"#{'|'.join(told)}"[:200])
-
-
-def organization_named(reading: Translated) -> Ref | None:
-    """The name at the gateway that a put gives its organization: the one that has it already is meant."""
-    handle = reading.command.members.get("handle") if isinstance(reading.command, PutOrganization) else None
-    return Ref(Kind.ORGANIZATION, "", handle) if isinstance(handle, str) else None
+def _refs(entry: Entry) -> Iterator[Ref]:
+    return (pointer for pointer in pointers(entry) if isinstance(pointer, Ref))
 
 
 def waits_for(entry: Entry) -> Ref | None:
@@ -148,75 +192,61 @@ def waits_for(entry: Entry) -> Ref | None:
     return entry.kept.waits_for if entry.kept is not None else None
 
 
-async def load(connection: Transaction, entries: Collection[Entry], doors: Doors, directory: Directory) -> Known:
+async def load(
+    connection: Transaction, entries: Collection[Entry], doors: Doors, directory: Directory, waking: Waking
+) -> Known:
     """Loads and locks what `entries` are about, and the parked records that they may wake.
 
     Locks are taken in one order everywhere: held jobs that are released, references (sorted), jobs (sorted), users.
     """
-    known = Known()
+    ready = waking.ready
+    known = Known(released=ready.refs)
     held = {entry.kept.job for entry in entries if entry.kept and entry.kept.job and entry.kept.waits_text}
     # Before looking for what waits behind them: whoever parks there holds the job's lock until its row can be seen.
-    await aggregates.lock_jobs(connection, held)
-    found = await _load_references(connection, known, list(entries), doors, directory)
+    locked = await aggregates.lock_jobs(connection, held | ready.jobs.keys())
+    free = {number for number, job in locked.items() if number not in held and job.held_by == ready.jobs[number]}
+    waking = replace(waking, ready=Ready(ready.refs, dict.fromkeys(held | free)))
+    found = await _load_references(connection, known, list(entries), doors, directory, waking)
     readings = [(entry, entry.reading) for entry in found if isinstance(entry.reading, Translated)]
     await _load_jobs(connection, known, found, [reading for _, reading in readings])
+    await _load_texts(connection, known, readings)
+    known.jobs |= {number: replace(job, held_by=None) for number, job in known.jobs.items() if number in free}
     await _load_parties(connection, known, [reading for _, reading in readings])
     return known
 
 
 async def _load_references(
-    connection: Transaction, known: Known, entries: list[Entry], doors: Doors, directory: Directory
+    connection: Transaction, known: Known, entries: list[Entry], doors: Doors, directory: Directory, waking: Waking
 ) -> list[Entry]:
     """Resolves references, round by round while parked records join in: they point at things of their own."""
-    found = list(entries)
+    found, fresh = list(entries), list(entries)
+    ready, held = set(waking.ready.refs), set(waking.ready.jobs)
     seen = {entry.number for entry in entries}
-    fresh = found
-    while fresh:
-        refs = {pointer for entry in fresh for pointer in pointers(entry) if isinstance(pointer, Ref)}
-        refs |= {ref for entry in fresh for ref in _routes(entry, directory)}
+    while fresh or ready or held:
+        refs = {ref for entry in fresh for ref in _refs(entry)}
+        refs |= {ref for entry in fresh for ref in routes(entry, directory)} | ready
         refs -= known.targets.keys() | known.absent
         targets = await references.find_targets(connection, refs)
         known.targets |= targets
         known.absent |= refs - targets.keys()
-        waiting = {ref for ref, target in targets.items() if target.waiting}
-        held = {entry.kept.job for entry in fresh if entry.kept and entry.kept.job and entry.kept.waits_text}
-        rows = await inbox.find_waiting(connection, waiting, held)
+        waited_on = {ref for ref, target in targets.items() if target.waiting}
+        awaited = {ref for ref in waited_on if known.number(ref) is None} | ready
+        known.backlog |= waited_on - awaited
+        limit = waking.at_most - len(known.parked)
+        rows = await waiting.find_waiting(connection, awaited, held, limit)
         fresh = [entry_of(row, doors, directory) for row in rows if row.number not in seen]
+        if waking.refusal is not None:
+            set_aside(fresh, waking.refusal)
         seen |= {entry.number for entry in fresh}
         known.parked |= {entry.number: entry for entry in fresh}
         found += fresh
+        if len(rows) >= limit and (awaited or held):
+            left = await waiting.find_left(connection, awaited, held, seen)
+            known.left |= left.refs
+            known.left_jobs |= left.jobs
+            known.backlog |= {ref for ref in left.refs if ref.kind not in _OF_A_JOB}
+        ready, held = set(), set()
     return found
-
-
-def _routes(entry: Entry, directory: Directory) -> Iterator[Ref]:
-    reading = entry.reading
-    if isinstance(reading, Translated):
-        routed = route(reading, directory)
-        if routed is not None:
-            yield routed
-
-
-def route(reading: Translated, directory: Directory) -> Ref | None:
-    """Where the brand's routing sends an offer that names no organization."""
-    details = getattr(reading.command, "details", None)
-    if details is None or reading.refs.organization is not None or reading.organization_members is not None:
-        return None
-    profile = directory.active.get(find_brand(reading, directory) or "")
-    address = details.get("address")
-    code = address.get("postal_code") if isinstance(address, dict) else None
-    kind = details.get("service_type")
-    if profile is None:
-        return None
-    handle = profile.find_organization(code if isinstance(code, str) else "", kind if isinstance(kind, str) else None)
-    return Ref(Kind.ORGANIZATION, "", handle) if handle else None
-
-
-def find_brand(reading: Translated, directory: Directory) -> str | None:
-    """The brand that a new offer is for: the one it names, else the only one of its account."""
-    if reading.brand is not None:
-        return reading.brand
-    brands = directory.brands_of(reading.source) if reading.side is Side.ENTERPRISE else []
-    return brands[0] if len(brands) == 1 else None
 
 
 async def _load_jobs(
@@ -241,6 +271,14 @@ async def _load_jobs(
     await _follow_replaced(connection, known)
     known.jobs = dict(known.before)
     known.jobs_of_visits |= {visit.number: job.number for job in known.jobs.values() for visit in job.visits}
+
+
+async def _load_texts(connection: Transaction, known: Known, readings: Collection[tuple[Entry, Translated]]) -> None:
+    told = [(entry, known.job_of(reading.refs)) for entry, reading in readings if reading.repeat_by_text]
+    if told:
+        first = min(entry.received_at for entry, _ in told)
+        jobs = {job for _, job in told if job is not None}
+        known.texts = await notes.find_texts(connection, jobs, first - SAME_TEXT_WITHIN)
 
 
 async def _follow_replaced(connection: Transaction, known: Known) -> None:
@@ -290,7 +328,11 @@ async def save(connection: Transaction, known: Known, settled: Iterable[Entry], 
     await aggregates.save_users(connection, [one for one in changed if isinstance(one, User)])
     await aggregates.save_customers(connection, [one for one in changed if isinstance(one, Customer)])
     await notes.save_notes(connection, [one for one in changed if isinstance(one, Note)])
-    targets = dict(known.retargeted)
+    moved = known.jobs_left()
+    await waiting.leave_behind(connection, moved)
+    known_now = {ref: known.targets[ref] for ref in known.released} | known.retargeted
+    left = known.left.keys() - moved.keys()
+    targets = {ref: replace(target, waiting=ref in left) for ref, target in known_now.items()}
     for entry in settled:
         ref = entry.outcome.ref if isinstance(entry.outcome, Parked) else None
         if ref is not None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gateway.core.commands import DeactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
-from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of
+from gateway.core.values import replace
+from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
 from gateway.inbound.internal import expiry, unassignment
-from gateway.inbound.known import load, save
+from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
-from gateway.inbound.work_topics import asked_for
 from gateway.store import aggregates, inbox, outbox, schedule
 from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
@@ -28,6 +28,7 @@ from gateway.store.intake import NO_PARTITION, Intake, count_in
 from gateway.store.numbers import NumbersExhausted
 from gateway.store.partitions import read_up_to
 from gateway.store.releasing import InForce, release_resolved
+from gateway.store.waiting import find_ready
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -44,6 +45,7 @@ _T = TypeVar("_T")
 CONTENTION_TRIES = 8
 WATCHED_RECORDS = 500
 BUG_SHARE = 5
+_WAKES = Waking()
 _NET = Operator(author="gateway", reason="known to the profile in force")
 
 
@@ -81,23 +83,31 @@ class Receiver:
         if not records:
             return []
         try:
-            return await self._until_uncontended(lambda: self._receive(records, None))
-        except RefusedByDatabase as error:
-            refusal = error
-        if len(records) == 1:
-            return await self._until_uncontended(lambda: self._receive(records, refusal))
+            return await self._until_uncontended(lambda: self._receive(records, _WAKES))
+        except RefusedByDatabase:
+            if len(records) == 1:
+                return await self._alone(lambda waking: self._receive(records, waking))
         middle = len(records) // 2
         return [*await self.receive(records[:middle]), *await self.receive(records[middle:])]
 
     async def reprocess(self, limit: int = 500) -> int:
         """Decides records again that were requeued; returns how many there were."""
         try:
-            return await self._until_uncontended(lambda: self._reprocess(limit, None))
-        except RefusedByDatabase as error:
-            refusal = error
-        if limit == 1:
-            return await self._until_uncontended(lambda: self._reprocess(1, refusal))
+            return await self._until_uncontended(lambda: self._reprocess(limit, _WAKES))
+        except RefusedByDatabase:
+            if limit == 1:
+                return await self._alone(lambda waking: self._reprocess(1, waking))
         return await self.reprocess(limit // 2)
+
+    async def release_parked(self, limit: int = WAKES_AT_MOST) -> int:
+        """Decides parked records that wait for nothing any more, the first received first; returns how many."""
+        try:
+            return await self._until_uncontended(lambda: self._release_parked(Waking(limit)))
+        except RefusedByDatabase as error:
+            refusal = error.code
+        if limit == 1:
+            return await self._until_uncontended(lambda: self._release_parked(Waking(1, refusal=refusal)))
+        return await self.release_parked(limit // 2) + await self.release_parked(limit - limit // 2)
 
     async def expire(self, margin: timedelta, limit: int = 500) -> int:
         """Expires offers that nobody answered in time; returns how many were looked at."""
@@ -112,6 +122,14 @@ class Receiver:
         active = self._directory().active.values()
         in_force = {one.brand: InForce(one.brand, one.reasons, one.version) for one in active}
         return await self._until_uncontended(lambda: self._release_resolved(in_force))
+
+    async def _alone(self, run: Callable[[Waking], Awaitable[_T]]) -> _T:
+        """The database refused a record, or one that it wakes: again without waking any; else it was the record."""
+        try:
+            return await self._until_uncontended(lambda: run(Waking(0)))
+        except RefusedByDatabase as error:
+            refusal = error.code
+        return await self._until_uncontended(lambda: run(Waking(0, refusal=refusal)))
 
     async def _until_uncontended(self, run: Callable[[], Awaitable[_T]]) -> _T:
         """Runs a transaction again, a bounded number of times, while somebody else was there first."""
@@ -130,7 +148,7 @@ class Receiver:
             raise RefusedByDatabase(contended.code) from contended
         raise contended
 
-    async def _receive(self, records: Sequence[RawRecord], refusal: RefusedByDatabase | None) -> list[Entry]:
+    async def _receive(self, records: Sequence[RawRecord], waking: Waking) -> list[Entry]:
         directory = self._directory()
         await self._reserve(len(records))
         with classified():
@@ -139,9 +157,7 @@ class Receiver:
                 fresh = await _at_first_sight(connection, records)
                 await count_in(connection, _counted(fresh), now)
                 entries = self._read(fresh, now, directory)
-                if refusal is not None:
-                    _set_aside(entries, refusal)
-                settled = await self._settle(connection, entries, directory, now)
+                settled = await self._settle(connection, entries, directory, now, waking)
         self._committed(settled)
         return settled
 
@@ -158,20 +174,28 @@ class Receiver:
         ]
 
     async def _settle(
-        self, connection: Transaction, entries: list[Entry], directory: Directory, now: datetime
+        self,
+        connection: Transaction,
+        entries: list[Entry],
+        directory: Directory,
+        now: datetime,
+        waking: Waking = _WAKES,
     ) -> list[Entry]:
         """Load and lock, decide, save, append, keep the records: in this order, by a fixed number of statements."""
-        known = await load(connection, entries, self._doors, directory)
+        if waking.refusal is not None:
+            set_aside(entries, waking.refusal)
+        known = await load(connection, entries, self._doors, directory, waking)
         ids = {(one.source, one.message_id) for one in entries if one.source and one.message_id}
         held = await inbox.find_held_ids(connection, ids)
         appending = Appending(directory, now, self._take_one, known.published_to)
         settlement = Settlement(known, held, directory, appending, now)
-        settled = [done for entry in entries for done in settlement.settle(entry)]
+        settled = settlement.wake()
+        settled += [done for entry in entries for done in settlement.settle(entry)]
+        known.hold_left()
         watched = self._watch(len(entries), settlement.bugs)
+        if appending.expected:
+            known.renumber(appending.renumber(await put_destinations(connection, appending.expected)))
         await save(connection, known, settled, now)
-        topics = asked_for(settled)
-        if topics:
-            await put_destinations(connection, topics)
         await outbox.append(connection, appending.events, appending.deliveries, now)
         await inbox.update_records(connection, [row_of(entry, now) for entry in settled if entry.kept is not None])
         fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]
@@ -200,7 +224,7 @@ class Receiver:
             await count_in(connection, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
             await inbox.insert_records(connection, rows)
 
-    async def _reprocess(self, limit: int, refusal: RefusedByDatabase | None) -> int:
+    async def _reprocess(self, limit: int, waking: Waking) -> int:
         directory = self._directory()
         await self._reserve(limit)
         with classified():
@@ -208,11 +232,21 @@ class Receiver:
                 now = await self._clock.now(connection)
                 rows = await inbox.claim_requeued(connection, limit)
                 entries = [entry_of(row, self._doors, directory) for row in rows]
-                if refusal is not None:
-                    _set_aside(entries, refusal)
-                settled = await self._settle(connection, entries, directory, now) if entries else []
+                settled = await self._settle(connection, entries, directory, now, waking) if entries else []
         self._committed(settled)
         return len(rows)
+
+    async def _release_parked(self, waking: Waking) -> int:
+        directory = self._directory()
+        await self._reserve(waking.at_most)
+        with classified():
+            async with self._database.transaction() as connection:
+                now = await self._clock.now(connection)
+                ready = await find_ready(connection, WAKES_AT_MOST)
+                mine = replace(waking, ready=ready)
+                settled = await self._settle(connection, [], directory, now, mine) if ready.refs or ready.jobs else []
+        self._committed(settled)
+        return len(settled)
 
     async def _expire(self, margin: timedelta, limit: int) -> int:
         directory = self._directory()
@@ -281,18 +315,9 @@ def _counted(records: Sequence[RawRecord]) -> list[Intake]:
     """How many of them each door gave, and from where to where."""
     runs: dict[tuple[str, int], list[RawRecord]] = {}
     for record in records:
-        runs.setdefault((record.door, NO_PARTITION if record.partition is None else record.partition), []).append(
-            record
-        )
+        partition = NO_PARTITION if record.partition is None else record.partition
+        runs.setdefault((record.door, partition), []).append(record)
     return [
         Intake(door, partition, len(run), run[0].offset, run[-1].offset, run[-1].arrival)
         for (door, partition), run in runs.items()
     ]
-
-
-def _set_aside(entries: Sequence[Entry], refusal: RefusedByDatabase) -> None:
-    """The one record that the database refused: kept with its bytes, without whatever it chokes on."""
-    for entry in entries:
-        entry.reading = Quarantined(why=Why.DATABASE_REFUSED, detail=f"the database answered {refusal.code}")
-        if entry.kept is None:
-            entry.source, entry.message_id, entry.type = entry.raw.bound_source, None, None

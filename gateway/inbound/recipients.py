@@ -9,7 +9,7 @@ from gateway.core.document import event_body
 from gateway.core.events import VERSIONED, Event, EventType, audiences
 from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
-from gateway.inbound.work_topics import is_wanted
+from gateway.inbound.work_topics import asked_for, is_wanted
 from gateway.mapping.wanted import Wanted, holds, wants
 from gateway.store import codec
 from gateway.store.outbox import NewDelivery, NewEvent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
     from gateway.mapping.profile import Profile
-    from gateway.store.destinations import Destination
+    from gateway.store.destinations import Destination, NewDestination
 
 # Decisions, completions and cancellations go before progress, notes and receipts last, where a destination lags.
 _URGENT = frozenset(
@@ -61,6 +61,22 @@ class Appending:
     published_to: dict[int, set[int]] = field(default_factory=dict)
     events: list[NewEvent] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
+    expected: list[NewDestination] = field(default_factory=list)
+
+    def expect(self, entry: Entry) -> None:
+        """Destinations that `entry` asks for are owed what happens from now on: by negative numbers until made."""
+        wanted = [one for one in asked_for((entry,)) if not self.directory.knows(one.name, one.owner)]
+        if wanted:
+            first = len(self.expected) + 1
+            self.expected += wanted
+            self.directory = self.directory.joined_by(one.as_number(-n) for n, one in enumerate(wanted, first))
+
+    def renumber(self, there: Mapping[str, Destination]) -> dict[int, int]:
+        """Puts the numbers of what is there by now in the place of those expected; returns which stands for which."""
+        numbers = {-n: there[one.name].number for n, one in enumerate(self.expected, 1)}
+        for delivery in self.deliveries:
+            delivery.destination = numbers.get(delivery.destination, delivery.destination)
+        return numbers
 
     def mark(self) -> tuple[int, int]:
         """How far it has come: what `rewind` goes back to."""

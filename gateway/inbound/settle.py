@@ -19,17 +19,10 @@ from gateway.core.reasons import DEFAULT_REASONS
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
 from gateway.inbound.entry import GATEWAY, log_bug
-from gateway.inbound.known import (
-    USER_COMMANDS,
-    Known,
-    find_brand,
-    organization_named,
-    organization_pointer,
-    route,
-    sender_pointer,
-    waits_for,
-)
+from gateway.inbound.known import Known, waits_for
+from gateway.inbound.pointing import USER_COMMANDS, find_brand, organization_named, organization_pointer, route
 from gateway.inbound.receipts import find_receipt
+from gateway.inbound.senders import find_actor
 from gateway.inbound.translated import Translated
 from gateway.store.inbox import Seen
 from gateway.store.numbers import NumbersExhausted
@@ -63,11 +56,20 @@ class Settlement:
 
         What wakes at the same time, or because of one another, is decided in the order received.
         """
+        return self._settle_all([entry])
+
+    def wake(self) -> list[Entry]:
+        """Decides the parked entries that wait for nothing any more, and what these wake."""
+        return self._settle_all(sorted(self._find_woken(), key=_received))
+
+    def _settle_all(self, due: list[Entry]) -> list[Entry]:
         settled = []
-        due = [entry]
         while due:
             one = due.pop(0)
+            if self.known.left or self.known.left_jobs:
+                self.known.hold_left(before=_received(one))
             self._settle_guarded(one)
+            self.appending.expect(one)
             settled.append(one)
             woken = self._find_woken()
             if woken:
@@ -94,7 +96,7 @@ class Settlement:
         if isinstance(outcome, Refused | Quarantined):
             self._hold_no_longer(entry)
         self._hold_id(entry)
-        receipt = find_receipt(entry, self.directory)
+        receipt = find_receipt(entry, self.appending.directory)
         if receipt is not None:
             self.appending.add_receipt(entry, *receipt)
 
@@ -107,11 +109,15 @@ class Settlement:
         if repeat is not None:
             entry.outcome = repeat
             return
+        behind = self.known.find_backlog(entry)
+        if behind is not None:
+            entry.outcome = Parked(ref=behind)
+            return
         # Told even of what waits for somebody else: a parked answer holds up its offer's expiry.
         entry.job = self.known.job_of(reading.refs)
         job = self.known.jobs.get(entry.job) if entry.job is not None else None
         entry.brand = job.brand if job is not None else None
-        actor = self._actor(reading)
+        actor = find_actor(reading, self.known, self.directory)
         if not isinstance(actor, Actor):
             entry.outcome = actor
             return
@@ -128,7 +134,13 @@ class Settlement:
             self.known.jobs[job.number] = replace(job, held_by=None)
 
     def _find_repeat(self, entry: Entry) -> Outcome | None:
-        """Told by its message id: the same content again, or other content under an id that is taken."""
+        """Told by its message id: the same content again, or other content under an id that is taken.
+
+        Or by its text, where it is a note without one.
+        """
+        if isinstance(entry.reading, Translated) and entry.reading.repeat_by_text:
+            entry.first = self.known.find_same_text(entry)
+            return Ignored(why=Why.REPEAT) if entry.first is not None else None
         if entry.message_id is None or entry.source is None or (entry.kept is not None and entry.kept.holds_id):
             return None
         seen = self.held_ids.get((entry.source, entry.message_id))
@@ -138,43 +150,6 @@ class Settlement:
         if seen.digest == entry.digest:
             return Ignored(why=Why.REPEAT)
         return Quarantined(why=Why.MESSAGE_CONFLICT, member="id", detail=f"{canonical_id(Kind.RECORD, seen.number)}")
-
-    def _actor(self, reading: Translated) -> Actor | Outcome:
-        """Who sent it: an account, an organization that is known, or a channel."""
-        side, source = reading.side, reading.source
-        if side is Side.ENTERPRISE:
-            account = self.directory.accounts.get(source)
-            if account is None:
-                return Refused(why=Why.UNKNOWN_SOURCE, member="source")
-            return Actor(
-                side=side,
-                source=source,
-                account=account.number,
-                first_party=account.first_party,
-                person=reading.person,
-            )
-        if side is Side.PROVIDER:
-            return self._provider(reading)
-        profile = self.directory.active.get(reading.brand) if reading.brand else None
-        if side is Side.BOOKING_PAGE and profile is not None:
-            account = self.directory.accounts.get(profile.account)
-            if account is not None:
-                return Actor(side=side, source=account.name, account=account.number)
-        return Actor(side=side, source=source)
-
-    def _provider(self, reading: Translated) -> Actor | Outcome:
-        pointer = sender_pointer(reading)
-        number = self.known.number(pointer)
-        organization = self.known.organizations.get(number) if number is not None else None
-        if organization is None:
-            if isinstance(reading.command, PutOrganization) and isinstance(pointer, Ref):
-                return Actor(side=Side.PROVIDER, source=reading.source)
-            return Parked(ref=pointer) if isinstance(pointer, Ref) else Refused(why=Why.UNKNOWN_SOURCE, member="source")
-        user = self.known.number(reading.refs.user)
-        acting = self.known.users.get(user) if user is not None else None
-        if user is not None and acting is None:
-            return Refused(why=Why.NOT_YOUR_USER, member="data.user")
-        return Actor(side=Side.PROVIDER, source=reading.source, organization=organization.number, user=acting)
 
     def _bind(self, reading: Translated, made: Organization | None) -> Refs:
         """Numbers in the place of references that are known; what is not stays a reference, for the core to judge."""
@@ -234,7 +209,8 @@ class Settlement:
         request = Request(
             number=entry.number,
             actor=actor,
-            message_id=reading.message_id,
+            # Its repeats have been told above: the core is to look for none.
+            message_id=canonical_id(Kind.RECORD, entry.number) if reading.repeat_by_text else reading.message_id,
             digest=reading.digest,
             occurred_at=occurred_at,
             arrived_at=entry.raw.arrival,
@@ -334,6 +310,7 @@ class Settlement:
             self.known.jobs_of_visits[entry.number] = job.number
             if reading.new_visit is not None:
                 self.known.retarget(reading.new_visit, Target(entry.number, job.number))
+        self.known.keep_text(entry)
         if reading.new_note is not None and entry.number in self.known.notes:
             self.known.retarget(reading.new_note, Target(entry.number, job.number))
 
@@ -377,7 +354,7 @@ class Settlement:
     def _is_due(self, entry: Entry) -> bool:
         ref = waits_for(entry)
         if ref is not None:
-            return self.known.number(ref) is not None
+            return self.known.number(ref) is not None and (entry.was_parked or ref not in self.known.backlog)
         number = entry.job if entry.kept is None or entry.job is not None else entry.kept.job
         job = self.known.jobs.get(number) if number is not None else None
         return job is not None and job.held_by is None

@@ -197,35 +197,45 @@ class Window(Shape):
         return self
 
 
-class Equipment(Shape):
-    """A machine that the job is about."""
+class Machine(Shape):
+    """What every sender says alike of a machine."""
 
     manufacturer: Line | None = None
     model_name: Line | None = None
     model_number: Line | None = None
     serial_number: Line | None = None
-    type: Line | None = None
-    installation_date: Date | None = None
     location: Line | None = None
     problem: Text | None = None
     symptom: Text | None = None
     custom_fields: Free | None = None
 
 
-class Details(Shape):
-    """What is to be done, where and on what. A null takes a member away again."""
+class Equipment(Machine):
+    """A machine that the job is about."""
+
+    type: Line | None = None
+    installation_date: Date | None = None
+
+
+class Task(Shape):
+    """What every sender says alike of what is to be done."""
 
     title: Line | None = None
     description: Text | None = None
     service_type: Line | None = None
     service_instructions: Text | None = None
     symptom: Text | None = None
+    custom_fields: Free | None = None
+
+
+class Details(Task):
+    """What is to be done, where and on what. A null takes a member away again."""
+
     address: Address | None = None
     service_fee: Money | None = None
     service_fee_precollected: StrictBool | None = None
     equipment: Annotated[list[Equipment], Field(max_length=100)] | None = None
     suggested_times: Annotated[list[Window], Field(max_length=3)] | None = None
-    custom_fields: Free | None = None
 
 
 class NewAppointment(Shape):

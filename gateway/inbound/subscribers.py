@@ -111,8 +111,9 @@ class Subscription:
         self._backoff = Backoff()
         self._gave_up: TooManyBugs | None = None
         self.drain = Drain()
+        self._pattern = doors.pattern()
         self._subscriber = broker.subscriber(
-            pattern=doors.pattern(),
+            pattern=self._pattern,
             batch=True,
             max_records=batch_records,
             batch_timeout_ms=batch_wait_ms,
@@ -207,6 +208,14 @@ class Subscription:
         tasks = self._subscriber.tasks
         if tasks and (len(tasks) > MOST_TASKS or all(task.done() for task in tasks)):
             raise ConsumerStuck("the consume loop has ended")
+
+    def follow(self) -> None:
+        """Subscribes to the topics that brands have got of their own since; a rebalance then assigns them."""
+        pattern = self._doors.pattern()
+        if pattern != self._pattern:
+            self._pattern = pattern
+            self.consumer.subscribe(pattern=pattern, listener=self.drain)
+            log.info("topics.subscribed", extra={"pattern": pattern})
 
     async def idle_partitions(self, now: datetime) -> list[Intake]:
         """How far partitions without new records have been read and settled: to their end, as of the last fetch."""

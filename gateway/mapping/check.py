@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from gateway.core.events import CUSTOMER_EVENTS, LOG_ONLY, WORK_ONLY, EventType
-from gateway.core.reasons import Ending, ReasonKind
+from gateway.core.reasons import Ending
 from gateway.core.visibility import Audience
 from gateway.mapping.codes import PRODUCIBLE, find_code
 from gateway.mapping.examples import examples
@@ -55,10 +55,6 @@ def _check_reasons(profile: Profile) -> Iterator[Finding]:
     yield from _check_unique("complete_reasons", profile.complete_reasons)
     yield from _check_unique("decline_reasons", profile.decline_reasons)
     yield from _check_unique("cancel_reasons", profile.cancel_reasons)
-    required = {ReasonKind.DECLINE: profile.decline_reasons, ReasonKind.CANCEL: profile.cancel_reasons}
-    for index, kind in enumerate(profile.reasons_required):
-        if not required[kind]:
-            yield _error(("reasons_required", index), f"there is no list of {kind.value} reasons")
     completing = [each for each in profile.complete_reasons if each.outcome is Ending.COMPLETES]
     if profile.complete_reasons and len(completing) != 1 and not profile.several_completing:
         what = f"{len(completing)} reasons complete a visit; usually one does (several_completing: true if meant so)"

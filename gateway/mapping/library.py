@@ -45,14 +45,6 @@ class Profiles:
         """The version that an event names."""
         return self.versions.get((brand, version)) if brand is not None and version is not None else None
 
-    def find_by_topic(self, topic: str) -> Profile | None:
-        """The profile that reads its own JSON from `topic` (without the prefix)."""
-        return next((each for each in self.active.values() if each.inbound and each.inbound.topic == topic), None)
-
-    def of_account(self, account: str) -> tuple[Profile, ...]:
-        """The active profiles of the brands that `account` owns."""
-        return tuple(each for each in self.active.values() if each.account == account)
-
 
 def check_text(text: str, *, file: str) -> tuple[Profile | None, tuple[Problem, ...]]:
     """The profile that `text` holds if it may be used, and all that was found about it."""

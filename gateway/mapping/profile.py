@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import (
     AwareDatetime,
@@ -27,7 +27,7 @@ from pydantic import (
 
 from gateway.core.events import EventType
 from gateway.core.job import JobStatus, VisitStatus
-from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonKind, ReasonLists
+from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonLists
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
 from gateway.mapping.problems import Problem
@@ -200,7 +200,6 @@ class Profile(Part):
     status_codes: tuple[StatusCode, ...]
     canceled_as: CanceledAs = CanceledAs.CANCELED
     features: Features = Features()
-    reasons_required: tuple[Literal[ReasonKind.DECLINE, ReasonKind.CANCEL], ...] = ()
     accept_within: Annotated[StrictInt, Field(ge=60, le=90 * 86_400)] | None = None
     routing: tuple[Route, ...] = ()
     tables: Mapping[Word, Mapping[Text, StrictStr | StrictInt]] = Field(default_factory=dict)

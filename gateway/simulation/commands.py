@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -17,7 +17,9 @@ from gateway.simulation.customer import run_customers
 from gateway.simulation.enterprise import NotTold, run_enterprise
 from gateway.simulation.post import Line
 from gateway.simulation.provider import run_provider
-from gateway.simulation.world import load_world
+from gateway.simulation.world import World, load_world
+
+_One_contra = TypeVar("_One_contra", contravariant=True)
 
 simulate = typer.Typer(
     help="Simulated partners: enterprise, provider, customer; or the whole world.", no_args_is_help=True
@@ -37,44 +39,44 @@ SETTLING_SECONDS = 10.0
 _FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@simulate.command()
-def enterprise(
-    account: Annotated[str, typer.Argument(help="one of the world's accounts")],
-    *,
-    servers: Servers,
-    prefix: Prefix = "gateway.",
-    brands: Brands = Path("contracts/brands"),
-    pace: Pace = 0.2,
-    rounds: Rounds = 1,
-    first: First = 1,
-) -> None:
-    """An enterprise: offers jobs of its brands, withdraws and changes them; ends when all stories are told."""
-    world = load_world()
-    one = world.enterprises.get(account)
-    if one is None:
-        _unknown(account, world.enterprises)
-        return
-    _run(run_enterprise(Line(servers, prefix, first), one, world, brands, pace=pace, rounds=rounds))
+class _Living(Protocol[_One_contra]):
+    """How one partner is played."""
+
+    def __call__(
+        self, line: Line, one: _One_contra, world: World, brands: Path, /, *, pace: float, rounds: int
+    ) -> Coroutine[Any, Any, None]: ...
 
 
-@simulate.command()
-def provider(
-    handle: Annotated[str, typer.Argument(help="one of the world's providers")],
-    *,
-    servers: Servers,
-    prefix: Prefix = "gateway.",
-    brands: Brands = Path("contracts/brands"),
-    pace: Pace = 0.2,
-    rounds: Rounds = 1,
-    first: First = 1,
-) -> None:
-    """A provider: works on what its work feed brings; ends when it is told to."""
-    world = load_world()
-    one = world.providers.get(handle)
-    if one is None:
-        _unknown(handle, world.providers)
-        return
-    _run(run_provider(Line(servers, prefix, first), one, world, brands, pace=pace, rounds=rounds))
+def _partner(known: Callable[[World], Mapping[str, _One_contra]], live: _Living[_One_contra]) -> Callable[..., None]:
+    """The command of one partner of the world, by its name."""
+
+    def partner(
+        name: Annotated[str, typer.Argument(help="its name in the world")],
+        *,
+        servers: Servers,
+        prefix: Prefix = "gateway.",
+        brands: Brands = Path("contracts/brands"),
+        pace: Pace = 0.2,
+        rounds: Rounds = 1,
+        first: First = 1,
+    ) -> None:
+        world = load_world()
+        one = known(world).get(name)
+        if one is None:
+            _unknown(name, known(world))
+        else:
+            _run(live(Line(servers, prefix, first), one, world, brands, pace=pace, rounds=rounds))
+
+    return partner
+
+
+simulate.command(
+    "enterprise",
+    help="An enterprise: offers jobs of its brands, withdraws and changes them; ends when all stories are told.",
+)(_partner(lambda world: world.enterprises, run_enterprise))
+simulate.command("provider", help="A provider: works on what its work feed brings; ends when it is told to.")(
+    _partner(lambda world: world.providers, run_provider)
+)
 
 
 @simulate.command()

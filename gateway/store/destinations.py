@@ -49,6 +49,18 @@ class NewDestination:
     settings: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = True
 
+    def as_number(self, number: int) -> Destination:
+        """What it is once it is there, under that number."""
+        return Destination(
+            number=number,
+            name=self.name,
+            kind=self.kind,
+            audience=self.audience,
+            owner=self.owner,
+            settings=self.settings,
+            strict=self.strict,
+        )
+
 
 async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDestination]) -> dict[str, Destination]:
     """Makes the destinations, or brings those of the same names up to date, in the caller's transaction.

@@ -9,14 +9,15 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import select
 
 from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.bulk import insert_rows, upsert
 from gateway.store.dialect import any_of, for_update, key_set, one_of
-from gateway.store.tables import inbound_record, reference
+from gateway.store.states import is_any
+from gateway.store.tables import inbound_record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -158,7 +159,8 @@ def _row(one: RecordRow) -> dict[str, Any]:
     }
 
 
-def _record_from(row: Any) -> RecordRow:
+def record_from(row: Any) -> RecordRow:
+    """The row of a record as it was written."""
     headers = codec.decode(row["headers"]) if row["headers"] else ()
     waits = Ref(Kind(row["waits_kind"]), row["waits_source"], row["waits_id"]) if row["waits_kind"] else None
     return RecordRow(
@@ -189,29 +191,14 @@ def _record_from(row: Any) -> RecordRow:
     )
 
 
-async def find_waiting(connection: AsyncConnection, refs: Collection[Ref], jobs: Collection[int]) -> list[RecordRow]:
-    """Parked records that wait for one of `refs`, or behind what holds one of `jobs`, in the order received.
-
-    Locked: they are about to be decided, by nobody else.
-    """
-    if not refs and not jobs:
-        return []
-    record = inbound_record.c
-    on_refs = any_of(connection, record.waits_id, sorted({ref.external_id for ref in refs}))
-    on_jobs = and_(any_of(connection, record.job, sorted(jobs)), record.waits_id.is_(None))
-    query = select(inbound_record).where(record.state == "parked", or_(on_refs, on_jobs))
-    found = [
-        _record_from(row)
-        for row in (await connection.execute(for_update(connection.dialect.name, _in_order(query)))).mappings()
-    ]
-    return [row for row in found if row.waits_for is None or row.waits_for in refs]
+_REQUEUED = ("requeued",)
 
 
 async def claim_requeued(connection: AsyncConnection, limit: int) -> list[RecordRow]:
     """Records that are to be decided again, the longest waiting first, locked until the transaction ends."""
-    query = _in_order(select(inbound_record).where(inbound_record.c.state == "requeued")).limit(limit)
+    query = _in_order(select(inbound_record).where(is_any(inbound_record.c.state, _REQUEUED))).limit(limit)
     rows = (await connection.execute(for_update(connection.dialect.name, query, skip_locked=True))).mappings()
-    return [_record_from(row) for row in rows]
+    return [record_from(row) for row in rows]
 
 
 def _in_order(query: Any) -> Any:
@@ -228,30 +215,4 @@ async def claim_overdue(connection: AsyncConnection, before: datetime, limit: in
         record.state == "parked", record.waits_id.is_not(None), record.received_at < before
     )
     query = for_update(connection.dialect.name, late.order_by(record.number).limit(limit), skip_locked=True)
-    return [_record_from(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def count_states(connection: AsyncConnection) -> dict[str, int]:
-    """How many records are in each state."""
-    record = inbound_record.c
-    query = select(record.state, func.count()).group_by(record.state)
-    return {row[0]: row[1] for row in await connection.execute(query)}
-
-
-async def requeue_resolved(connection: AsyncConnection, limit: int) -> int:
-    """Requeues parked records whose reference has its number; returns how many."""
-    record = inbound_record.c
-    same = and_(
-        reference.c.external_id == record.waits_id,
-        reference.c.source == record.waits_source,
-        reference.c.kind == record.waits_kind,
-    )
-    ready = select(record.number).join(reference, same).where(record.state == "parked", reference.c.number.is_not(None))
-    numbers = [row.number for row in await connection.execute(ready.limit(limit))]
-    if numbers:
-        await connection.execute(
-            update(inbound_record)
-            .where(any_of(connection, record.number, numbers), record.state == "parked")
-            .values(state="requeued")
-        )
-    return len(numbers)
+    return [record_from(row) for row in (await connection.execute(query)).mappings()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from gateway.core.values import dataclass
 from gateway.store.bulk import insert_rows
@@ -99,9 +99,3 @@ def _adjoins(one: Row[tuple[object, ...]], other: Row[tuple[object, ...]]) -> bo
     if one.last_offset is None or other.first_offset is None:
         return one.last_offset is None and other.first_offset is None
     return bool(one.last_offset + 1 == other.first_offset)
-
-
-async def count_doors(connection: AsyncConnection) -> dict[str, int]:
-    """How many records each door has given."""
-    query = select(intake.c.door, func.sum(intake.c.count)).group_by(intake.c.door).order_by(intake.c.door)
-    return {door: int(count) for door, count in (await connection.execute(query)).all()}

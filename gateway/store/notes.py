@@ -12,10 +12,11 @@ from gateway.core.visibility import Private, Visibility, open_for_storage
 from gateway.store import codec
 from gateway.store.bulk import upsert
 from gateway.store.dialect import any_of, by_key, key_set
-from gateway.store.tables import delivery, event, note
+from gateway.store.tables import delivery, event, inbound_record, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,6 +50,24 @@ async def find_published_to(connection: AsyncConnection, held: Iterable[Note]) -
     for number, destination in (await connection.execute(query)).all():
         found.setdefault(number, set()).add(destination)
     return found
+
+
+async def find_texts(
+    connection: AsyncConnection, jobs: Iterable[int], since: datetime
+) -> dict[tuple[int, str, Private], tuple[datetime, int]]:
+    """What was said of these jobs by records received after `since`: (job, source, text) to the last time, and record.
+
+    A note has the number of the record that made it.
+    """
+    record = inbound_record.c
+    query = (
+        select(note, record.received_at)
+        .join(inbound_record, record.number == note.c.number)
+        .where(any_of(connection, note.c.job, sorted(jobs)), record.received_at > since)
+        .order_by(record.received_at, note.c.number)
+    )
+    rows = (await connection.execute(query)).mappings()
+    return {(row["job"], row["source"], Private(row["text"])): (row["received_at"], row["number"]) for row in rows}
 
 
 async def save_notes(connection: AsyncConnection, changed: Iterable[Note]) -> None:

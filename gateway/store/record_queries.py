@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from gateway.core.values import dataclass
 from gateway.store import codec
@@ -107,29 +107,29 @@ async def find_record(connection: AsyncConnection, number: int) -> RecordHistory
     if row is None:
         return None
     view = _view_from(row)
-    # By the index over (job, position): a receipt belongs to no job and stands at 0.
-    receipt = event.c.job.is_(None) & (event.c.position == 0)
-    mine = or_(event.c.job == view.job, receipt) if view.job is not None else receipt
-    made = select(*(event.c[name] for name in _OF_EVENT)).where(event.c.record == number, mine).order_by(event.c.number)
-    events = [dict(one) for one in (await connection.execute(made)).mappings()]
+    # By the index over (job, position); what made none has no job, and nothing equals 0.
+    made = select(*(event.c[name] for name in _OF_EVENT)).where(
+        event.c.record == number, event.c.job == (view.job or 0)
+    )
+    events = (await connection.execute(made.order_by(event.c.number))).mappings()
+    receipts = await connection.execute(receipts_of(number))
     return RecordHistory(
         record=view,
-        events=tuple(one for one in events if one["job"] is not None),
-        receipts=await _receipts(connection, [one["number"] for one in events if one["job"] is None]),
+        events=tuple(dict(one) for one in events),
+        receipts=tuple(dict(one) for one in receipts.mappings()),
         actions=await find_actions(connection, "record", number),
     )
 
 
-async def _receipts(connection: AsyncConnection, events: Collection[int]) -> tuple[Mapping[str, Any], ...]:
-    if not events:
-        return ()
-    query = (
+def receipts_of(number: int) -> Select[Any]:
+    """What is owed of the receipts of record `number`: events without a job, which have an index of their own."""
+    return (
         select(delivery.c.number, destination.c.name.label("destination"), delivery.c.state, delivery.c.created_at)
+        .join(event, event.c.number == delivery.c.event)
         .join(destination, destination.c.number == delivery.c.destination)
-        .where(delivery.c.event.in_(events))
+        .where(event.c.record == number, event.c.job.is_(None))
         .order_by(delivery.c.number)
     )
-    return tuple(dict(one) for one in (await connection.execute(query)).mappings())
 
 
 async def reveal_record(

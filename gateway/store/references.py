@@ -36,11 +36,11 @@ class Target:
 async def find_targets(connection: AsyncConnection, refs: Iterable[Ref]) -> dict[Ref, Target]:
     """What is known of these references. A number once set stays, but for a job offered anew.
 
-    Rows of those that nobody has created yet are locked, in sorted order.
+    Rows of those that nobody has created yet, or that somebody waits for, are locked, in sorted order.
     """
     wanted = set(refs)
     found = await _read(connection, wanted, lock=False)
-    waited_for = {ref for ref, target in found.items() if target.number is None}
+    waited_for = {ref for ref, target in found.items() if target.number is None or target.waiting}
     return found | await _read(connection, waited_for, lock=True)
 
 

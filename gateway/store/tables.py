@@ -288,6 +288,7 @@ event = Table(
     Column("recipients", SmallInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index("ix_event_job", "job", "position"),
+    Index("ix_event_receipt", "record", postgresql_where=text("job IS NULL"), sqlite_where=text("job IS NULL")),
 )
 
 # Where documents go: a topic, webhook or queue of a brand, an organization, a source, or the notifications.

@@ -184,7 +184,6 @@ async def test_a_wake_up_that_was_missed_is_made_up_for(road):
     assert await road.status() == "offered"
 
     assert await road.clock.resolved() == 2
-    assert await road.settle_requeued() == 2
 
     assert await road.status() == "scheduled"
     assert await road.is_balanced()

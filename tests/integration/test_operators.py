@@ -2,13 +2,14 @@
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 from gateway.brands import import_profile
 from gateway.core.ids import Kind, canonical_id
 from gateway.outbound.relay import Relay
 from gateway.store import ledger
 from gateway.store.deliveries import Operator
-from gateway.store.record_queries import find_record, list_records, reveal_record
+from gateway.store.record_queries import find_record, list_records, receipts_of, reveal_record
 from gateway.store.releasing import Verdict, requeue
 from gateway.store.tables import delivery, event
 from gateway.store.tables_control import operator_action
@@ -267,3 +268,16 @@ async def test_a_deactivated_users_visits_are_taken_away_by_the_clock(road):
     assert canonical_id(Kind.JOB, row["job"]) == await road.job_id("A-1")
     assert [one["type"] for one in await road.rows(event, event.c.record == row["number"])] == ["appointment.changed"]
     assert await balance(road) == 0
+
+
+async def test_receipts_of_a_record_are_found_by_an_index_of_their_own(road):
+    """However many there are: only receipts are in it, so that an event of a job costs nothing more."""
+    await road.receive(offer("A-1"), enterprise("offer.accept", "A-1"))
+    query = str(receipts_of(7).compile(road.database.engine.sync_engine, compile_kwargs={"literal_binds": True}))
+    async with road.database.transaction() as connection:
+        if road.database.is_sqlite:
+            plan = await connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))
+        else:
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = await connection.execute(text(f"EXPLAIN {query}"))
+        assert "ix_event_receipt" in str(plan.all())

@@ -1,8 +1,9 @@
 """The number of SQL statements of a batch does not grow with it; how many there are is written down here."""
 
+import orjson
 import pytest
 
-from tests.inbound import START, offer, opened, provider
+from tests.inbound import LAKESIDE, PREFIX, START, Message, offer, opened, provider
 
 # Each with everything that such a batch does: count, first sight, references, jobs, parties, state, outbox, records.
 OFFERS_AT_MOST = 16
@@ -76,6 +77,21 @@ async def test_waking_10_or_200_takes_the_same_number_of_statements(road):
         counts[size] = await statements(road, [offer(f"{size}-{number}") for number in range(size)])
     assert len({len(seen) for seen in counts.values()}) == 1
     assert len(counts[200]) <= WOKEN_AT_MOST, "\n".join(counts[200])
+
+
+async def test_10_or_200_notes_told_by_their_text_take_the_same_number_of_statements(road):
+    await road.receive(*(offer(f"N-{number}") for number in range(200)))
+    jobs = [(await road.job(f"N-{number}"))["number"] for number in range(200)]
+    counts = {}
+    for size in (10, 200):
+        counts[size] = await statements(road, [connect_note(job, f"{size}") for job in jobs[:size]])
+    assert len({len(seen) for seen in counts.values()}) == 1
+
+
+def connect_note(job, text):
+    record = {"action": "post", "job_id": job, "description": text}
+    value = orjson.dumps({"header": {"record_type": "attachment", "version": "v3"}, "record": record})
+    return Message(f"{PREFIX}actions.{LAKESIDE}.v1", value)
 
 
 async def test_deactivating_10_or_50_takes_the_same_number_of_statements(road):

@@ -35,6 +35,29 @@ async def test_an_organization_that_asks_for_a_topic_is_owed_what_others_do_to_i
     assert await road.is_balanced()
 
 
+async def test_what_waited_for_the_put_that_asks_for_a_topic_and_what_comes_with_it_are_told_there(road):
+    northshore = {"organization": {"handle": "northshore"}}
+    put = provider("organization.put", source="northshore", handle="northshore", name="Northshore", work_topic=True)
+    assert await road.receive(offer("A-1", **northshore)) == ["parked unknown_reference"]
+    assert await road.receive(put, offer("A-2", **northshore)) == ["applied"] * 3
+    assert await owed_to(road, "work.northshore") == ["job.offered"] * 2
+    await road.gateway.keeper.refresh()
+    assert await road.receive(offer("A-1", title="Amended", **northshore)) == ["applied"]
+    assert await owed_to(road, "work.northshore") == ["job.offered", "job.offered", "job.amended"]
+    previous = {row["previous"] for row in await road.rows(tables.delivery, tables.delivery.c.previous.is_not(None))}
+    assert previous == {1}, "the amendment knows what was sent before it"
+    assert await road.is_balanced()
+
+
+async def test_what_is_refused_in_the_batch_of_the_put_is_told_to_the_new_topic_too(road):
+    await road.receive(offer("A-1"))
+    put = provider("organization.put", work_topic=True)
+    ends = await road.receive(put, provider("offer.accept", "A-1"), provider("offer.accept", "A-1"))
+    assert ends == ["applied", "applied", "refused offer_closed"]
+    [destination] = await road.rows(tables.destination, tables.destination.c.name == f"receipts.{LAKESIDE}")
+    assert len(await road.rows(tables.delivery, tables.delivery.c.destination == destination["number"])) == 1
+
+
 async def test_an_organization_that_wants_no_topic_any_more_is_owed_nothing_from_then_on(road):
     await road.receive(provider("organization.put", work_topic=True))
     await road.gateway.keeper.refresh()

@@ -59,12 +59,6 @@ def test_reasons_must_be_told_apart():
     assert errors_in(text) == [("complete_reasons.1.label", "'OK' stands for the reason number 1 already")]
 
 
-def test_a_required_reason_needs_its_list():
-    assert errors_in(PLAIN + "reasons_required: [cancel]\n") == [
-        ("reasons_required.0", "there is no list of cancel reasons")
-    ]
-
-
 def test_several_completing_reasons_are_a_warning_unless_meant():
     text = PLAIN + REASONS.replace("outcome: pauses", "outcome: completes")
     assert [(member, level) for _, member, _, level in found_in(text)] == [("complete_reasons", Level.WARNING)]

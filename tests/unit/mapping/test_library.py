@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.mapping.library import Profiles, check_text, load_folder
-from tests.unit.mapping.texts import PLAIN, profile_of, with_lines
+from gateway.mapping.library import check_text, load_folder
+from tests.unit.mapping.texts import PLAIN, with_lines
 
 INBOUND = with_lines("inbound: {topic: acme.own.v1, type: kind, id: id, subject: about, data: {default: content}}")
 
@@ -78,8 +78,7 @@ def test_two_brands_cannot_read_one_topic(folder):
     write("acme/profile.v1.yaml", PLAIN + INBOUND)
     write("zeta/profile.v1.yaml", PLAIN.replace("brand: acme", "brand: zeta") + INBOUND)
     profiles, problems = load_folder(path)
-    assert profiles.find_by_topic("acme.own.v1").brand == "acme"
-    assert profiles.find_by_topic("other.v1") is None
+    assert profiles.find("acme").inbound.topic == "acme.own.v1"
     assert profiles.find("zeta") is None
     assert [problem.member for problem in problems] == ["inbound.topic"]
 
@@ -90,12 +89,6 @@ def test_a_brand_does_not_change_its_owner(folder):
     profiles, problems = load_folder(path)
     assert profiles.find("acme").version == 1
     assert [problem.member for problem in problems] == ["account"]
-
-
-def test_the_brands_of_an_account():
-    profiles = Profiles.of([profile_of(PLAIN), profile_of(PLAIN.replace("brand: acme", "brand: zeta"))])
-    assert [each.brand for each in profiles.of_account("acme-home")] == ["acme", "zeta"]
-    assert profiles.of_account("nobody") == ()
 
 
 def test_warnings_do_not_keep_a_profile_from_being_used():

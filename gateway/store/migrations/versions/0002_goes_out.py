@@ -46,6 +46,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_event"),
     )
     op.create_index("ix_event_job", "event", ["job", "position"])
+    op.create_index(
+        "ix_event_receipt",
+        "event",
+        ["record"],
+        postgresql_where=sa.text("job IS NULL"),
+        sqlite_where=sa.text("job IS NULL"),
+    )
     destination = op.create_table(
         "destination",
         sa.Column("number", NUMBER, autoincrement=True, nullable=False),

@@ -1,0 +1,100 @@
+"""Topics that come to be while the gateway runs are read without a restart, on a real broker."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from gateway import app
+from gateway.app import Gateway, prepare
+from gateway.inbound import subscribers
+from gateway.settings import Settings
+from gateway.store.tables import caught_up, destination, inbound_record
+from tests.eventually import eventually
+from tests.inbound import LAKESIDE, PREFIX, Road, import_brands, offer, opened, provider
+
+IRONPEAKS = "claims.ironpeak.v1"
+
+
+@pytest.fixture
+def settings(kafka, topic_prefix):
+    return Settings(
+        kafka_servers=kafka.servers,
+        topic_prefix=topic_prefix,
+        kafka_partitions=2,
+        consumer_group=f"{topic_prefix}gateway",
+    )
+
+
+@asynccontextmanager
+async def consuming(settings, monkeypatch):
+    """A gateway that reads, looking for new topics more often than it would."""
+    monkeypatch.setattr(app, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr("gateway.keeper.REFRESH_SECONDS", 0.2)
+    gateway = Gateway(settings)
+    running = asyncio.create_task(gateway.run(["consume"]))
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_servers, acks="all")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+        gateway.stop.set()
+        await asyncio.wait_for(running, 60)
+
+
+async def test_a_brand_imported_later_has_its_own_topic_read(settings, database_url, monkeypatch):
+    settings = settings.model_copy(update={"database_url": database_url})
+    watching = Gateway(settings)
+    road = Road(watching)
+    try:
+        await import_brands(watching, "harborline")
+        await prepare(settings)
+        async with consuming(settings, monkeypatch) as producer:
+            await eventually(lambda: is_read(road, "actions.v1"), within=60)
+
+            await import_brands(watching, "ironpeak")
+            await prepare(settings)
+            value = {"action": "REMIND", "messageNumber": "1", "claim": {"number": "C-1"}}
+            await producer.send_and_wait(settings.topic_prefix + IRONPEAKS, orjson.dumps(value))
+
+            (record,) = await eventually(road.records, within=60)
+        assert (record["door"], record["type"], record["state"]) == (
+            settings.topic_prefix + IRONPEAKS,
+            "reminder.send",
+            "parked",
+        )
+    finally:
+        await watching.database.close()
+
+
+async def is_read(road, topic):
+    return await road.rows(caught_up, caught_up.c.topic == road.gateway.settings.topic_prefix + topic)
+
+
+async def test_an_organization_that_asked_for_topics_acts_on_one_of_its_own(
+    settings, staffed_url, topic_prefix, monkeypatch
+):
+    """`migrate` makes it; what comes in there is the organization's, whoever it says it is from."""
+    monkeypatch.setattr(subscribers, "METADATA_MS", 500)
+    settings = settings.model_copy(update={"database_url": staffed_url})
+    own = f"{topic_prefix}actions.{LAKESIDE}.v1"
+
+    async def send(message, topic=None):
+        await producer.send_and_wait(topic or topic_prefix + message.door.removeprefix(PREFIX), message.value)
+
+    async with opened(staffed_url) as road:
+        assert own not in await prepare(settings)
+        async with consuming(settings, monkeypatch) as producer:
+            await send(offer("A-1"))
+            await send(provider("organization.put", work_topic=True))
+            await eventually(lambda: road.rows(destination, destination.c.name == f"work.{LAKESIDE}"), within=60)
+
+            assert own in await prepare(settings)
+            await send(provider("offer.accept", "A-1", source="northshore"), own)
+
+            (record,) = await eventually(lambda: road.records(inbound_record.c.door == own), within=60)
+        assert (record["source"], record["state"]) == (LAKESIDE, "applied")
+        assert await road.status() == "unscheduled"
