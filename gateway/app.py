@@ -229,6 +229,8 @@ class Gateway:
                     await self._note_idle(subscription)
                 await _wait(self.stop, IDLE_SECONDS)
         finally:
+            for subscription in subscriptions:
+                await subscription.finish()
             await broker.stop()
 
     async def _note_idle(self, subscription: Subscription) -> None:

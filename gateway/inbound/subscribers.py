@@ -2,7 +2,8 @@
 
 FastStream's own policies commit past a record that fails to parse or is not settled. So: manual acknowledgement, a
 parser and decoder that cannot fail, a handler that raises for broken infrastructure only, and a lock that the
-rebalance waits for. The database commits first, the offset after; what is read twice is recognised at first sight.
+rebalance waits for. The database commits first, the offset after (`offsets`); what is read twice is recognised at first
+sight.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from gateway.inbound.backoff import Backoff
 from gateway.inbound.moments import LATEST
+from gateway.inbound.offsets import Offsets
 from gateway.inbound.receive import TooManyBugs
 from gateway.inbound.record import RawRecord
 from gateway.store.intake import Intake
@@ -35,7 +37,6 @@ log = logging.getLogger(__name__)
 
 REBALANCE_TIMEOUT_MS = 60_000
 HEARTBEAT_MS = 2_000
-COMMIT_SECONDS = 10.0
 # How soon topics of new sources are found.
 METADATA_MS = 30_000
 GRACEFUL_SECONDS = 20.0
@@ -81,11 +82,13 @@ def _security(named: Mapping[str, Any]) -> BaseSecurity | None:
 class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
     """Lets a rebalance take partitions away only between batches: what was begun is settled and committed first."""
 
-    def __init__(self) -> None:
+    def __init__(self, offsets: Offsets) -> None:
         self.lock = asyncio.Lock()
+        self._offsets = offsets
 
     async def on_partitions_revoked(self, revoked: object) -> None:
         async with self.lock:
+            await self._offsets.give_up()
             log.info("partitions.revoked", extra={"partitions": str(revoked)})
 
     async def on_partitions_assigned(self, assigned: object) -> None:
@@ -93,7 +96,7 @@ class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class Subscription:
-    """The running subscriber: hands each batch to `receive` and commits its offsets after that returns."""
+    """The running subscriber: hands each batch to `receive`, and its offsets on to be committed after that returns."""
 
     def __init__(
         self,
@@ -110,7 +113,9 @@ class Subscription:
         self._receive = receive
         self._backoff = Backoff()
         self._gave_up: TooManyBugs | None = None
-        self.drain = Drain()
+        self._finishing = False
+        self.offsets = Offsets(lambda: self.consumer)
+        self.drain = Drain(self.offsets)
         self._pattern = doors.pattern()
         self._subscriber = broker.subscriber(
             pattern=self._pattern,
@@ -152,11 +157,13 @@ class Subscription:
         async with self.drain.lock:
             try:
                 await self._receive([self._raw(record) for record in message.raw_message])
-                async with asyncio.timeout(COMMIT_SECONDS):
-                    await message.ack()
             except Exception as error:  # noqa: BLE001 - whatever is broken, the batch is read again
                 failure = error
                 self._rewind(message.raw_message)
+            else:
+                self.offsets.settled(message.raw_message)
+                if self._finishing:
+                    await self.offsets.told()
         if failure is None:
             self._backoff.succeeded()
             return
@@ -208,6 +215,11 @@ class Subscription:
         tasks = self._subscriber.tasks
         if tasks and (len(tasks) > MOST_TASKS or all(task.done() for task in tasks)):
             raise ConsumerStuck("the consume loop has ended")
+
+    async def finish(self) -> None:
+        """Before the broker is stopped: from now on every batch waits until Kafka knows of it."""
+        self._finishing = True
+        await self.offsets.told()
 
     def follow(self) -> None:
         """Subscribes to the topics that brands have got of their own since; a rebalance then assigns them."""

@@ -103,6 +103,7 @@ class MortalSubscription(Subscription):
 
     async def _settle_batch(self, message) -> None:
         await super()._settle_batch(message)
+        await self.offsets.told()
         reach("batch.5")
 
 

@@ -71,6 +71,7 @@ class Kafka:
         try:
             yield subscription
         finally:
+            await subscription.finish()
             await broker.stop()
 
 
