@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535)
     secret_keys: SecretStr | None = Field(None, description="keys that encrypt stored secrets, newest first")
     photo_store: str = Field("file://var/photos", description="where photos are kept")
-    consumers: int = Field(2, ge=1, le=16, description="batches in work at once in a process of the role `consume`")
+    consumers: int = Field(1, ge=1, le=16, description="batches in work at once in a process of the role `consume`")
     consumer_session_seconds: int = Field(
         10, ge=1, le=300, description="after so long a dead consumer's partitions are another's"
     )
