@@ -6,10 +6,10 @@ import pytest
 from tests.inbound import LAKESIDE, PREFIX, START, Message, offer, opened, provider
 
 # Each with everything that such a batch does: count, first sight, references, jobs, parties, state, outbox, records.
-OFFERS_AT_MOST = 16
-WHOLE_LIVES_AT_MOST = 18
+OFFERS_AT_MOST = 13
+WHOLE_LIVES_AT_MOST = 15
 READ_AGAIN_AT_MOST = 2
-WOKEN_AT_MOST = 18
+WOKEN_AT_MOST = 16
 
 
 @pytest.fixture
