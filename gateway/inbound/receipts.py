@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core.document import stamp
-from gateway.core.ids import Kind, canonical_id
-from gateway.core.outcomes import Applied, Parked, Quarantined, Refused, Unmapped, Why
+from gateway.core.outcomes import Parked, Quarantined, Refused, Unmapped, Why
+from gateway.mapping.receipts import Receipt, receipt_body
 
 if TYPE_CHECKING:
+    from gateway.core.parties import Json
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
     from gateway.store.destinations import Destination
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PROBLEMS = (Refused, Quarantined, Unmapped)
 
 
-def find_receipt(entry: Entry, directory: Directory) -> tuple[Destination, dict[str, object]] | None:
+def find_receipt(entry: Entry, directory: Directory) -> tuple[Destination, dict[str, Json]] | None:
     """Where the receipt of a settled entry goes and what it says, as its sender's settings have it; None without one.
 
     What is parked is not settled yet.
@@ -29,28 +29,24 @@ def find_receipt(entry: Entry, directory: Directory) -> tuple[Destination, dict[
     wanted = account.receipts if account else "problems"
     if wanted == "none" or (wanted == "problems" and not isinstance(entry.outcome, _PROBLEMS)):
         return None
-    return destination, _body(entry)
+    return destination, receipt_body(receipt_of(entry))
 
 
-def _body(entry: Entry) -> dict[str, object]:
+def receipt_of(entry: Entry) -> Receipt:
+    """What became of a settled entry. A job that is not its sender's is not named."""
     outcome = entry.outcome
-    body: dict[str, object] = {
-        "record": {
-            "id": canonical_id(Kind.RECORD, entry.number),
-            "message_id": entry.message_id,
-            "type": entry.type,
-            "arrived_at": stamp(entry.raw.arrival),
-        },
-        "outcome": entry.state,
-    }
-    if entry.job is not None and not (isinstance(outcome, Refused) and outcome.why is Why.NOT_YOUR_JOB):
-        body["job"] = canonical_id(Kind.JOB, entry.job)
-    if outcome is not None and not isinstance(outcome, Applied):
-        body["reason"] = outcome.why.value
-    if isinstance(outcome, Refused | Quarantined):
-        body |= {"field": outcome.member, "detail": outcome.detail}
-    if isinstance(outcome, Refused) and outcome.about:
-        body["about"] = dict(outcome.about)
-    if entry.first is not None:
-        body["first"] = canonical_id(Kind.RECORD, entry.first)
-    return body
+    at_fault = outcome if isinstance(outcome, Refused | Quarantined) else None
+    is_anothers = isinstance(outcome, Refused) and outcome.why is Why.NOT_YOUR_JOB
+    return Receipt(
+        record=entry.number,
+        message_id=entry.message_id,
+        message_type=entry.type,
+        arrived_at=entry.raw.arrival,
+        outcome=entry.state,
+        reason=entry.reason,
+        member=at_fault.member if at_fault else None,
+        detail=(at_fault.detail or None) if at_fault else None,
+        job=None if is_anothers else entry.job,
+        about=outcome.about if isinstance(outcome, Refused) else {},
+        first=entry.first,
+    )

@@ -169,7 +169,7 @@ class Appending:
         if Audience.CUSTOMER in told:
             yield from self.directory.notifications
 
-    def add_receipt(self, entry: Entry, destination: Destination, body: dict[str, object]) -> None:
+    def add_receipt(self, entry: Entry, destination: Destination, body: Mapping[str, object]) -> None:
         """Appends the receipt of a record, in a lane of its own."""
         number = self.take("event")
         self.events.append(
