@@ -14,7 +14,7 @@ from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.source import dotted
-from gateway.store.accounts import Account, load_accounts, save_account
+from gateway.store.accounts import make_account
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import NewDestination, load_destinations, put_destinations
 from gateway.store.operators import Action, write_action
@@ -72,7 +72,7 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
             await activate_profile(connection, row)
             action = Action(author, "import", "profile", (profile.version,), f"{profile.brand}: {reason}")
             await write_action(connection, action, row.imported_at)
-        await _make_account(connection, profile.account)
+        await make_account(connection, profile.account)
         await put_destinations(connection, _destinations(profile))
         in_force = InForce(profile.brand, profile.reasons, profile.version)
         now = await database.now(connection)
@@ -150,14 +150,6 @@ async def load_library(connection: Transaction) -> Profiles:
     readable = {(profile.brand, profile.version) for profile in profiles}
     active = {row.brand: row.version for row in rows if row.state == "active" and (row.brand, row.version) in readable}
     return Profiles.of(profiles, active=active)
-
-
-async def _make_account(connection: Transaction, name: str) -> None:
-    accounts = await load_accounts(connection)
-    if any(account.name == name for account in accounts):
-        return
-    number = max((account.number for account in accounts), default=0) + 1
-    await save_account(connection, Account(number, name))
 
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:

@@ -16,6 +16,7 @@ from gateway import app as composition
 from gateway.cli_brands import brands
 from gateway.cli_deliveries import deliveries
 from gateway.cli_doctor import doctor
+from gateway.cli_keys import keys
 from gateway.cli_ledger import ledger
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
 from gateway.cli_records import records
@@ -30,6 +31,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 app.add_typer(brands, name="brands")
 app.add_typer(records, name="records")
 app.add_typer(deliveries, name="deliveries")
+app.add_typer(keys, name="keys")
 app.add_typer(simulate, name="simulate")
 app.command()(ledger)
 app.command()(doctor)

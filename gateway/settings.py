@@ -9,6 +9,8 @@ from typing import Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.sealing import Sealer, split_keys
+
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 T = TypeVar("T")
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -60,6 +62,19 @@ class Settings(BaseSettings):
         if value is None and str(so_far.data.get("kafka_security_protocol")).startswith("SASL"):
             raise ValueError("is needed with SASL")
         return value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _are_sealing_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value().strip():
+            return None
+        Sealer(split_keys(value.get_secret_value()))
+        return value
+
+    @property
+    def sealer(self) -> Sealer | None:
+        """What seals and opens kept secrets; None where no key is given."""
+        return Sealer(split_keys(self.secret_keys.get_secret_value())) if self.secret_keys is not None else None
 
     @property
     def on_sqlite(self) -> bool:

@@ -1,7 +1,8 @@
-"""The folder of one demo below `var/demo`, and the end of those that earlier ones left there."""
+"""The folder of one demo below `var/demo`, the end of those that earlier ones left there, and what all of them keep."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import re
 import shutil
@@ -9,6 +10,8 @@ import uuid
 from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
+
+from gateway.sealing import new_sealing_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +39,19 @@ def own_folder(root: Path) -> Iterator[Path]:
         mark = _locked(folder)
     with mark:
         yield folder
+
+
+def kept_secret_keys(root: Path) -> str:
+    """The key that seals the secrets of demos, made by the first one and kept below `root`, for its owner's eyes."""
+    file = root / "secret_keys"
+    # Whole before it has its name: of two that begin at once, both read the one that was there first.
+    made = root / f"{file.name}-{uuid.uuid4().hex[:8]}"
+    made.touch(mode=0o600)
+    made.write_text(new_sealing_key(), encoding="utf-8")
+    with contextlib.suppress(FileExistsError):
+        file.hardlink_to(made)
+    made.unlink()
+    return file.read_text(encoding="utf-8").strip()
 
 
 def _locked(folder: Path) -> IO[str]:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import SecretStr
 
 from gateway import app as composition
 from gateway.brands import import_folder
 from gateway.children import Child
-from gateway.demo.folders import own_folder
+from gateway.demo.folders import kept_secret_keys, own_folder
 from gateway.embedded import EmbeddedBroker
 from gateway.outbound.topics import ensure_topics
 from gateway.settings import Settings
@@ -113,6 +114,8 @@ def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
         folder = stack.enter_context(own_folder(root))
         shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden", "inbound"))
         settings = _own(settings, folder, _servers(settings, folder, stack))
+        if settings.secret_keys is None:
+            settings = settings.model_copy(update={"secret_keys": SecretStr(kept_secret_keys(root))})
         environment = _environment(settings)
         upgrade(settings.database_url)
         world = load_world()
@@ -159,7 +162,10 @@ def _environment(settings: Settings) -> dict[str, str]:
         "brands",
         "expiry_margin_seconds",
     )
-    return {**os.environ, **{f"GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}}
+    told = {f"GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}
+    if settings.secret_keys is not None:
+        told["GATEWAY_SECRET_KEYS"] = settings.secret_keys.get_secret_value()
+    return {**os.environ, **told}
 
 
 async def _prepare(settings: Settings, world: World) -> None:

@@ -33,3 +33,17 @@ async def save_account(connection: AsyncConnection, one: Account) -> None:
     """Makes or changes an account; its number stays."""
     values = {"number": one.number, "name": one.name, "first_party": one.first_party, "receipts": one.receipts}
     await upsert(connection, account, [values])
+
+
+async def make_account(connection: AsyncConnection, name: str, number: int | None = None) -> Account:
+    """The account of that name, made where it is new: under `number`, or the next one.
+
+    The caller holds `profiles.lock_profiles`, so that two at once do not take the same number.
+    """
+    accounts = await load_accounts(connection)
+    for one in accounts:
+        if one.name == name:
+            return one
+    made = Account(number or max((one.number for one in accounts), default=0) + 1, name)
+    await save_account(connection, made)
+    return made

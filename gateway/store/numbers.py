@@ -12,9 +12,14 @@ from sqlalchemy import update
 from gateway.store.tables import counter
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from gateway.store.database import Database
 
 BLOCK = 20_000
+# Below it are the numbers that people may give to organizations: no record has one of them.
+FIRST_RECORD = 10_001
+_HIGHEST_NAMED = 10**15
 
 
 class NumbersExhausted(LookupError):
@@ -52,3 +57,21 @@ class Numbers:
             raise NumbersExhausted(kind, self._block)
         self._free[kind] = free[count:]
         return free[:count]
+
+
+async def take_one(connection: AsyncConnection, kind: str) -> int:
+    """One number in the caller's transaction: for what a command makes, and no batch."""
+    taken = update(counter).where(counter.c.kind == kind).values(next=counter.c.next + 1)
+    end: int = (await connection.execute(taken.returning(counter.c.next))).scalar_one()
+    return end - 1
+
+
+async def claim_record_number(connection: AsyncConnection, number: int) -> bool:
+    """Whether a person may use `number`: no record has it, and from now on none will get it."""
+    if number < FIRST_RECORD:
+        return True
+    if number > _HIGHEST_NAMED:
+        return False
+    unused = (counter.c.kind == "record") & (counter.c.next <= number)
+    moved = await connection.execute(update(counter).where(unused).values(next=number + 1))
+    return moved.rowcount == 1

@@ -1,8 +1,8 @@
-"""Tables of the control bus: profiles, principals, what operators did, and what is kept for later reading."""
+"""Tables of the control bus: profiles, keys of callers, what operators did, and what is kept for later reading."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from gateway.store.columns import Moment, Number
 from gateway.store.tables import metadata
@@ -22,17 +22,27 @@ profile = Table(
     Column("imported_at", Moment, nullable=False),
 )
 
-# Who may call the HTTP edge; `keys` holds sealed secrets, two at a time for rotation.
-principal = Table(
-    "principal",
+# A key by which somebody calls the HTTP edge. `owner` is the number of the account or organization; operators, who have
+# no table, are numbered here, and `label` is their name. `state`: active | revoked. `secret` is sealed (`sealing`), and
+# forgotten once revoked; of the token there is only a hash. Two may be active of one kind, owner and transformation.
+access_key = Table(
+    "access_key",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
     Column("kind", String(20), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("roles", Text, nullable=False),
-    Column("keys", Text, nullable=False),
-    Column("state", String(12), nullable=False, default="active"),
-    UniqueConstraint("kind", "name"),
+    Column("owner", Number, nullable=False),
+    Column("brand", String(100)),
+    Column("transformation", String(40), nullable=False),
+    Column("label", String(200), nullable=False),
+    Column("secret", LargeBinary),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment),
+    Column("revoked_at", Moment),
+    Index("ix_access_key_owner", "owner", "kind", "transformation"),
 )
 
 # A recovery operation with its frozen set and progress.

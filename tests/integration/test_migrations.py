@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import inspect, select
 
-from gateway.store import tables
+from gateway.store import tables, tables_control
 from gateway.store.database import Database
 from gateway.store.migrate import upgrade
+from gateway.store.numbers import FIRST_RECORD
 
 PARTS = ("get_columns", "get_pk_constraint", "get_unique_constraints", "get_foreign_keys", "get_indexes")
 
@@ -39,8 +40,8 @@ async def schema_of(url, prepare=None):
 
 
 def test_migrations_make_exactly_the_tables_of_the_code(blank_database_url, tmp_path):
-    declared = asyncio.run(schema_of(blank_database_url, tables.metadata.create_all))
-    asyncio.run(schema_of(blank_database_url, tables.metadata.drop_all))
+    declared = asyncio.run(schema_of(blank_database_url, tables_control.metadata.create_all))
+    asyncio.run(schema_of(blank_database_url, tables_control.metadata.drop_all))
     upgrade(blank_database_url)
     assert asyncio.run(schema_of(blank_database_url)) == declared
 
@@ -49,7 +50,7 @@ def test_migrating_twice_and_at_once_does_nothing_more(blank_database_url):
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(upgrade, [blank_database_url] * 3))
     counters, destinations = asyncio.run(_seeded(blank_database_url))
-    assert counters == {"record": 1, "event": 1, "delivery": 1}
+    assert counters == {"record": FIRST_RECORD, "event": 1, "delivery": 1}
     assert destinations == [("notifications", "kafka", "customer", "active", '{"topic": "notifications.v1"}')]
 
 

@@ -1,6 +1,7 @@
 """What demos leave behind goes when the next one begins, and nothing else does."""
 
-from gateway.demo.folders import own_folder
+from gateway.demo.folders import kept_secret_keys, own_folder
+from gateway.sealing import Sealer
 
 
 def test_the_folder_of_a_demo_stays_until_the_next_one_begins(tmp_path):
@@ -28,3 +29,13 @@ def test_what_no_demo_made_is_left_alone(tmp_path):
     with own_folder(tmp_path):
         assert all(one.exists() for one in kept)
         assert not left.exists()
+
+
+def test_the_key_that_seals_is_made_once_and_for_its_owner_alone(tmp_path):
+    made = kept_secret_keys(tmp_path)
+    assert Sealer([made]).open(Sealer([made]).seal(b"x")) == b"x"
+    assert kept_secret_keys(tmp_path) == made
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    with own_folder(tmp_path):
+        assert file.exists()

@@ -215,19 +215,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("brand", "version", name="pk_profile"),
     )
     op.create_table(
-        "principal",
+        "access_key",
         sa.Column("number", NUMBER, autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
-        sa.Column("name", sa.String(200), nullable=False),
-        sa.Column("roles", sa.Text(), nullable=False),
-        sa.Column("keys", sa.Text(), nullable=False),
+        sa.Column("owner", NUMBER, nullable=False),
+        sa.Column("brand", sa.String(100)),
+        sa.Column("transformation", sa.String(40), nullable=False),
+        sa.Column("label", sa.String(200), nullable=False),
+        sa.Column("secret", sa.LargeBinary()),
+        sa.Column("token_hash", sa.String(64), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("sandbox", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
-        sa.PrimaryKeyConstraint("number", name="pk_principal"),
-        sa.UniqueConstraint("kind", "name", name="uq_principal_kind_name"),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("last_used_at", MOMENT),
+        sa.Column("revoked_at", MOMENT),
+        sa.PrimaryKeyConstraint("number", name="pk_access_key"),
+        sa.UniqueConstraint("token_hash", name="uq_access_key_token_hash"),
     )
+    op.create_index("ix_access_key_owner", "access_key", ["owner", "kind", "transformation"])
     op.bulk_insert(
         sa.table("counter", sa.column("kind"), sa.column("next")),
-        [{"kind": kind, "next": 1} for kind in ("record", "event", "delivery")],
+        # Organizations are numbered after records, or by people, whose own numbers are below.
+        [{"kind": "record", "next": 10_001}, {"kind": "event", "next": 1}, {"kind": "delivery", "next": 1}],
     )
 
 
