@@ -15,9 +15,13 @@ import structlog
 from aiokafka.helpers import create_ssl_context
 
 from gateway.core.visibility import Audience, Withheld
+from gateway.edge import make_edge
+from gateway.edge import serve as serve_edge
 from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
 from gateway.inbound.doors import SHARED, Doors
+from gateway.inbound.gathering import Gathering
+from gateway.inbound.http.callers import Callers
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
@@ -44,8 +48,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-ROLES = ("consume", "relay", "clock")
-LATER_ROLES = ("edge", "console")
+ROLES = ("consume", "relay", "clock", "edge")
+LATER_ROLES = ("console",)
 TOPICS_SECONDS = 20.0
 IDLE_SECONDS = 10.0
 # A send may take this share of a lease at most.
@@ -185,6 +189,8 @@ class Gateway:
                 await self._consume()
             case "relay":
                 await self._relay()
+            case "edge":
+                await self._edge()
             case "clock":
                 margin = timedelta(seconds=self.settings.expiry_margin_seconds)
                 await Clock(self.database, receiver, expiry_margin=margin).run(self.stop)
@@ -232,6 +238,29 @@ class Gateway:
             for subscription in subscriptions:
                 await subscription.finish()
             await broker.stop()
+
+    async def _edge(self) -> None:
+        callers = Callers(self.database, self.settings.sealer)
+        gathering = Gathering(self.make_receiver().receive)
+        edge = make_edge(callers, gathering, self.database)
+        try:
+            async with asyncio.TaskGroup() as group:
+                behind = [group.create_task(gathering.run()), group.create_task(self._note_use(callers))]
+                await serve_edge(edge, self.settings.http_host, self.settings.http_port, self.stop)
+                for task in behind:
+                    task.cancel()
+        except* OSError as error:
+            place = f"{self.settings.http_host}:{self.settings.http_port}"
+            raise CannotRun(f"cannot listen on {place} (GATEWAY_HTTP_HOST, GATEWAY_HTTP_PORT)") from error
+
+    async def _note_use(self, callers: Callers) -> None:
+        """Writes now and then, and at the end, when keys were last used. Where that fails, the next use is written."""
+        while not self.stop.is_set():
+            await _wait(self.stop, IDLE_SECONDS)
+            try:
+                await callers.note_use()
+            except Exception as error:  # noqa: BLE001 - the database is away: nothing hangs on it
+                log.warning("use.unknown", error=type(error).__name__)
 
     async def _note_idle(self, subscription: Subscription) -> None:
         """How far quiet partitions have been read: what the expiry of offers waits for. Where that fails, it waits."""

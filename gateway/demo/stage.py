@@ -148,6 +148,8 @@ def _own(settings: Settings, folder: Path, servers: str) -> Settings:
             "consumer_group": f"{prefix}gateway",
             "brands": folder / "brands",
             "expiry_margin_seconds": MARGIN_SECONDS,
+            # Nobody in the demo speaks HTTP: any free port will do.
+            "http_port": 0,
         }
     )
 
@@ -161,6 +163,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "consumer_group",
         "brands",
         "expiry_margin_seconds",
+        "http_port",
     )
     told = {f"GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}
     if settings.secret_keys is not None:

@@ -1,4 +1,4 @@
-"""The doors of Kafka: which topic is for whom, and whom a topic's name binds its records to."""
+"""The doors: which topic is for whom, and whom its name binds its records to; and those of HTTP, which keys bind."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200
 SHARED = ("offers.v1", "bookings.v1", "actions.v1")
+HTTP_OFFERS, HTTP_ACTIONS = "http.offers", "http.actions"
+_HTTP = {HTTP_OFFERS: Side.ENTERPRISE, HTTP_ACTIONS: Side.PROVIDER}
 _SIDES = {"offers": Side.ENTERPRISE, "actions": Side.PROVIDER, "bookings": Side.BOOKING_PAGE}
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who sends at a topic. `bound_source` is the name that it binds its records to; None on a shared topic.
+    """Who sends at a topic. `bound_source` is the name that it binds its records to; None on a shared topic, and at a
+    door of HTTP, where each request's key binds its own.
 
     `brand` is set where that brand's own JSON arrives.
     """
@@ -51,6 +54,8 @@ class Doors:
 
     def door(self, topic: str) -> Door:
         """The door that a record of `topic` came in by."""
+        if topic in _HTTP:
+            return Door(_HTTP[topic])
         name = topic.removeprefix(self.prefix)
         own = self.own().get(name)
         if own is not None:
@@ -62,5 +67,5 @@ class Doors:
 
     def find_door(self, topic: str) -> Door | None:
         """The same for a record that was kept; None where nothing is read by that name any more."""
-        known = topic.startswith(self.prefix) and re.fullmatch(self.pattern(), topic)
+        known = topic in _HTTP or (topic.startswith(self.prefix) and re.fullmatch(self.pattern(), topic))
         return self.door(topic) if known else None

@@ -195,7 +195,7 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         arrived_at=row.arrived_at,
         headers=row.headers,
         value=row.raw,
-        bound_source=door.bound_source if door else row.source,
+        bound_source=(door.bound_source if door else None) or row.source,
         side=door.side if door else Side.GATEWAY,
     )
     if door is None:

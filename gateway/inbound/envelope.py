@@ -116,13 +116,16 @@ def _read_cloudevent(
 def _read_connect(
     raw: RawRecord, tree: dict[str, Json], headers: Headers, flaw: Quarantined | None
 ) -> Envelope | Quarantined:
-    """Connect itself names no sender: the door does, or on a shared topic the header `ce_source`."""
+    """Connect itself names no sender: the door does, or on a shared topic the header `ce_source`.
+
+    A record without an id of its own has the one that its request gave it, in `ce_id`.
+    """
     sender = _read_source(raw, headers.texts.get("ce_source"))
     if isinstance(sender, Quarantined):
         return headers.flaw or flaw or sender
     header, record = tree["header"], tree["record"]
     top = header if isinstance(header, dict) else {}
-    identity = _read_attribute(top, "messageID", "header.")
+    identity = _read_attribute(top, "messageID", "header.") or _read_attribute({**headers.texts}, "ce_id", "headers.")
     wrong_header = None if isinstance(header, dict) else unreadable(Unreadable.WRONG_TYPE, "header")
     wrong_record = None if isinstance(record, dict) else unreadable(Unreadable.WRONG_TYPE, "record")
     kind, version = top.get("record_type"), top.get("version")

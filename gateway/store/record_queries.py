@@ -121,6 +121,13 @@ async def find_record(connection: AsyncConnection, number: int) -> RecordHistory
     )
 
 
+async def find_record_of(connection: AsyncConnection, number: int, source: str) -> RecordView | None:
+    """The record of that number, where `source` sent it."""
+    query = _views().where(inbound_record.c.number == number, inbound_record.c.source == source)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return _view_from(row) if row is not None else None
+
+
 def receipts_of(number: int) -> Select[Any]:
     """What is owed of the receipts of record `number`: events without a job, which have an index of their own."""
     return (

@@ -66,7 +66,9 @@ class Terminal:
         return self._said(done.returncode, code, done.stdout, done.stderr)
 
     def start(self, *words):
-        return subprocess.Popen([sys.executable, "-m", "gateway", *words], cwd=self.folder, env=self._environment)
+        # Any free port: the other worker's tests run a gateway too.
+        environment = self._environment | {"GATEWAY_HTTP_PORT": "0"}
+        return subprocess.Popen([sys.executable, "-m", "gateway", *words], cwd=self.folder, env=environment)
 
     @property
     def _environment(self):

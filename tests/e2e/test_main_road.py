@@ -30,6 +30,7 @@ def environment(database_url, kafka, topic_prefix):
         "GATEWAY_RELAY_LEASE_SECONDS": "5",
         "GATEWAY_CONSUMER_SESSION_SECONDS": "3",
         "GATEWAY_CONSUMER_GROUP": f"{topic_prefix}gateway",
+        "GATEWAY_HTTP_PORT": "0",
     }
 
 

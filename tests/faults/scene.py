@@ -39,6 +39,7 @@ class Scene:
             "GATEWAY_RELAY_LEASE_SECONDS": str(lease_seconds),
             "GATEWAY_CONSUMER_GROUP": f"{prefix}gateway",
             "GATEWAY_EXPIRY_MARGIN_SECONDS": "60",
+            "GATEWAY_HTTP_PORT": "0",
         }
         self.producer = AIOKafkaProducer(bootstrap_servers=kafka.servers, acks="all")
         self.sent = self.jobs = 0

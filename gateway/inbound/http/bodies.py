@@ -1,0 +1,76 @@
+"""Reads what a request carries, within bounds: of size before and after decompression, and of patience."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+
+from gateway.inbound.http.problems import ProblemError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from gateway.core.parties import Json
+
+MOST_BYTES = 4 * 1024 * 1024
+MOST_INFLATED = 16 * 1024 * 1024
+PATIENCE_SECONDS = 10.0
+_GZIP = b"\x1f\x8b"
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+async def read_body(request: Request, *, most: int = MOST_BYTES, patience: float = PATIENCE_SECONDS) -> bytes:
+    """The bytes as they were sent. Ends the request where there are too many, or none come for `patience` seconds."""
+    body = bytearray()
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "no more of the body came") from None
+        if chunk is None:
+            return bytes(body)
+        body += chunk
+        if len(body) > most:
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {most} bytes are read")
+
+
+def inflate(body: bytes, *, most: int = MOST_INFLATED) -> bytes:
+    """`body` without its gzip, which nobody announces; what is not compressed stays as it is."""
+    if not body.startswith(_GZIP):
+        return body
+    reader = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        inflated = reader.decompress(body, most)
+    except zlib.error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "the compressed body is damaged") from None
+    if reader.unconsumed_tail:
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {most} bytes are inflated")
+    if not reader.eof:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "the compressed body is cut short")
+    return inflated
+
+
+def read_json(body: bytes) -> Json:
+    """The JSON in `body`. What one record must not hold (NaN, 2⁷⁰) is that record's trouble, not the request's."""
+    try:
+        tree: Json = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        tree = _read_slowly(body)
+    return tree
+
+
+def _read_slowly(body: bytes) -> Json:
+    try:
+        tree: Json = json.loads(body.decode())
+    except RecursionError:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "too_deep", "nested too deep") from None
+    except ValueError:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "not_json", "the body is not JSON") from None
+    return tree

@@ -1,0 +1,175 @@
+"""The canonical API: every command as a request about a resource. Same messages as on the topics, same outcomes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from starlette.responses import Response
+
+from gateway.core.outcomes import Applied, Ignored, Parked, Quarantined, Refused, Unmapped, Why
+from gateway.inbound.http.bodies import read_body, read_json
+from gateway.inbound.http.problems import ProblemError
+from gateway.inbound.http.taking import record_of, take_in
+from gateway.inbound.receipts import receipt_of
+from gateway.mapping.receipts import receipt_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from gateway.core.parties import Json
+    from gateway.inbound.entry import Entry
+    from gateway.inbound.gathering import Gathering
+    from gateway.inbound.http.callers import Callers
+
+MOST_BYTES = 1_048_576
+LONGEST_KEY = 200
+
+
+class Address(NamedTuple):
+    """Where a command is sent. `{subject}` in the path is what the message is about; other names are members."""
+
+    method: str
+    path: str
+    type: str
+
+
+ADDRESSES = (
+    Address("POST", "/v1/offers", "offer.submit"),
+    Address("POST", "/v1/offers/{subject}/withdraw", "offer.withdraw"),
+    Address("POST", "/v1/offers/{subject}/accept", "offer.accept"),
+    Address("POST", "/v1/offers/{subject}/decline", "offer.decline"),
+    Address("POST", "/v1/offers/{subject}/reminders", "reminder.send"),
+    Address("POST", "/v1/jobs", "job.create"),
+    Address("POST", "/v1/jobs/{subject}/complete", "job.complete"),
+    Address("POST", "/v1/jobs/{subject}/cancel", "job.cancel"),
+    Address("POST", "/v1/jobs/{subject}/restore", "job.restore"),
+    Address("POST", "/v1/jobs/{subject}/appointments", "appointment.add"),
+    Address("POST", "/v1/jobs/{subject}/notes", "note.add"),
+    Address("PATCH", "/v1/appointments/{appointment}", "appointment.change"),
+    Address("DELETE", "/v1/appointments/{appointment}", "appointment.delete"),
+    Address("POST", "/v1/appointments/{appointment}/cancel", "appointment.cancel"),
+    Address("POST", "/v1/appointments/{appointment}/on-my-way", "appointment.on_my_way"),
+    Address("POST", "/v1/appointments/{appointment}/undo-on-my-way", "appointment.undo_on_my_way"),
+    Address("POST", "/v1/appointments/{appointment}/start", "appointment.start"),
+    Address("POST", "/v1/appointments/{appointment}/pause", "appointment.pause"),
+    Address("POST", "/v1/appointments/{appointment}/complete", "appointment.complete"),
+    Address("PATCH", "/v1/notes/{note}", "note.edit"),
+    Address("PUT", "/v1/notes/{note}/visibility", "note.set_visibility"),
+    Address("PUT", "/v1/organizations/{subject}", "organization.put"),
+    Address("PUT", "/v1/users/{subject}", "user.put"),
+    Address("POST", "/v1/users/{subject}/deactivate", "user.deactivate"),
+    Address("POST", "/v1/users/{subject}/reactivate", "user.reactivate"),
+    Address("POST", "/v1/users/{subject}/positions", "user.position"),
+)
+
+_FORBIDDEN = frozenset(
+    {
+        Why.NOT_ALLOWED,
+        Why.NOT_YOUR_BRANCH,
+        Why.NOT_YOUR_NOTE,
+        Why.NOT_YOUR_USER,
+        Why.NOT_ASSIGNED,
+        Why.ROLE_NOT_ALLOWED,
+        Why.USER_DEACTIVATED,
+        Why.CANCELED_BY_SOURCE,
+    }
+)
+_UNREADABLE = frozenset(
+    {
+        Why.MESSAGE_ID_REQUIRED,
+        Why.PHOTOS_NOT_SUPPORTED,
+        Why.BRAND_REQUIRED,
+        Why.UNKNOWN_BRAND,
+        Why.CUSTOMER_REQUIRED,
+        Why.REASON_REQUIRED,
+        Why.REASON_COMPLETES,
+        Why.REASON_PAUSES,
+        Why.UNKNOWN_REASON,
+        Why.NO_PROVIDER,
+        Why.NOT_A_TECHNICIAN,
+    }
+)
+
+
+def command(address: Address, callers: Callers, gathering: Gathering) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of one command.
+
+    200: decided, with the receipt. 202: it waits for something, and `Location` is where to look. Otherwise a problem
+    whose `code` is the reason: 422 unreadable, 403 not allowed, 404 not yours, 409 not as things stand.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        caller = await callers.by_token(request)
+        body = await read_body(request, most=MOST_BYTES)
+        content = read_json(body) if body else {}
+        if not isinstance(content, dict):
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "not_an_object", "a JSON object is expected")
+        places = dict(request.path_params)
+        subject = places.pop("subject", None)
+        event = {
+            "specversion": "1.0",
+            "id": _message_id(request),
+            "source": caller.name,
+            "type": f"{address.type}.v1",
+            "subject": subject,
+            "data": {**content, **places},
+        }
+        try:
+            value = orjson.dumps(event)
+        except TypeError:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "number_out_of_range") from None
+        [entry] = await take_in(gathering, [record_of(caller, value)])
+        return answer(entry)
+
+    return endpoint
+
+
+def _message_id(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, "id_too_long", f"1 to {LONGEST_KEY} characters", member="Idempotency-Key"
+        )
+    return key
+
+
+def answer(entry: Entry) -> Response:
+    """What became of a record, as HTTP says it."""
+    outcome, body = entry.outcome, receipt_body(receipt_of(entry))
+    record = body["record"]
+    location = f"/v1/records/{record['id']}" if isinstance(record, dict) else ""
+    match outcome:
+        case Applied() | Ignored():
+            return _json(HTTPStatus.OK, body, location)
+        case Parked() | Unmapped():
+            return _json(HTTPStatus.ACCEPTED, body, location)
+        case Refused() | Quarantined():
+            raise ProblemError(
+                _status_of(outcome), str(outcome.why.value), outcome.detail, member=outcome.member, more=_more(body)
+            )
+        case None:
+            raise LookupError(f"record {entry.number} has not been decided")
+
+
+def _status_of(outcome: Refused | Quarantined) -> HTTPStatus:
+    if isinstance(outcome, Quarantined):
+        conflict = outcome.why in {Why.MESSAGE_CONFLICT, Why.REVISION_CONFLICT}
+        return HTTPStatus.CONFLICT if conflict else HTTPStatus.UNPROCESSABLE_ENTITY
+    if outcome.why is Why.NOT_YOUR_JOB:
+        return HTTPStatus.NOT_FOUND
+    if outcome.why in _FORBIDDEN:
+        return HTTPStatus.FORBIDDEN
+    return HTTPStatus.UNPROCESSABLE_ENTITY if outcome.why in _UNREADABLE else HTTPStatus.CONFLICT
+
+
+def _more(body: dict[str, Json]) -> dict[str, Json]:
+    """What a problem's own members do not say."""
+    return {name: body[name] for name in ("record", "outcome", "job", "about", "first") if name in body}
+
+
+def _json(status: HTTPStatus, body: dict[str, Json], location: str) -> Response:
+    return Response(orjson.dumps(body), status.value, {"Location": location}, "application/json")

@@ -1,0 +1,49 @@
+"""What a caller may read back: what became of a record of its own."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.responses import Response
+
+from gateway.core.ids import Kind, find_number
+from gateway.inbound.http.problems import ProblemError
+from gateway.mapping.receipts import Receipt, receipt_body
+from gateway.store.record_queries import find_record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from gateway.inbound.http.callers import Callers
+    from gateway.store.database import Database
+
+
+def own_record(callers: Callers, database: Database) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint `/v1/records/{id}`: the receipt as it stands now; 404 for what is another's, or nobody's."""
+
+    async def endpoint(request: Request) -> Response:
+        caller = await callers.by_token(request)
+        number = find_number(Kind.RECORD, request.path_params["id"])
+        async with database.transaction() as connection:
+            found = await find_record_of(connection, number, caller.name) if number is not None else None
+        if found is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", "no record of yours")
+        receipt = Receipt(
+            record=found.number,
+            message_id=found.message_id,
+            message_type=found.type,
+            arrived_at=found.arrived_at,
+            outcome=found.state,
+            reason=found.reason,
+            member=found.field,
+            detail=found.detail,
+            job=found.job if found.reason != "not_your_job" else None,
+            first=found.first,
+        )
+        return Response(orjson.dumps(receipt_body(receipt)), media_type="application/json")
+
+    return endpoint

@@ -1,0 +1,55 @@
+"""From a request's records to their outcomes: what the Connect address and the canonical API share."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from gateway.core.parties import Side
+from gateway.inbound.doors import HTTP_ACTIONS, HTTP_OFFERS
+from gateway.inbound.gathering import NoRoomError
+from gateway.inbound.http.problems import ProblemError
+from gateway.inbound.record import RawRecord
+from gateway.store.failures import may_pass
+from gateway.store.keys import CallerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.inbound.entry import Entry
+    from gateway.inbound.gathering import Gathering
+    from gateway.store.keys import Caller
+
+log = logging.getLogger(__name__)
+
+_DOORS = {CallerKind.ACCOUNT: (HTTP_OFFERS, Side.ENTERPRISE), CallerKind.ORGANIZATION: (HTTP_ACTIONS, Side.PROVIDER)}
+
+
+def record_of(caller: Caller, value: bytes, message_id: str | None = None) -> RawRecord:
+    """One record that `caller` sends now, bound to its name whatever it claims. Nobody else sends any."""
+    found = _DOORS.get(caller.kind)
+    if found is None:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "this key sends no records")
+    door, side = found
+    return RawRecord(
+        door=door,
+        arrived_at=datetime.now(UTC),
+        headers=(("ce_id", message_id.encode()),) if message_id else (),
+        value=value,
+        bound_source=caller.name,
+        side=side,
+    )
+
+
+async def take_in(gathering: Gathering, records: Sequence[RawRecord]) -> list[Entry]:
+    """What became of each, once it is durable. Ends the request where that cannot be now: nothing is kept then."""
+    try:
+        return await gathering.submit(records)
+    except NoRoomError:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "too much waits: come again") from None
+    except Exception as error:
+        if not may_pass(error):
+            log.exception("request.failed")
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "nothing was kept: come again") from error

@@ -1,0 +1,69 @@
+"""The role `edge` as a process: a key is made, an offer posted, its outcome durable; SIGTERM ends it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import httpx
+import orjson
+import pytest
+
+from gateway.children import free_port
+from tests.eventually import eventually
+from tests.inbound import EVERGREEN, LAKESIDE
+from tests.keys import SEALING_KEY
+
+
+@pytest.fixture
+def environment(staffed_url):
+    return {
+        **os.environ,
+        "GATEWAY_DATABASE_URL": staffed_url,
+        "GATEWAY_KAFKA_SERVERS": "off",
+        "GATEWAY_HTTP_PORT": str(free_port()),
+        "GATEWAY_SECRET_KEYS": SEALING_KEY,
+    }
+
+
+async def gateway(environment, *words):
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *words, env=environment, stdout=subprocess.PIPE
+    )
+    said, _ = await run.communicate()
+    assert run.returncode == 0, said
+    return said
+
+
+async def test_an_offer_posted_to_the_running_edge_is_in_the_ledger(environment):
+    made = await gateway(environment, "keys", "create", "--account", EVERGREEN, "--json")
+    token = orjson.loads(made)["token"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "run", "--role", "edge", env=environment
+    )
+    place = f"http://127.0.0.1:{environment['GATEWAY_HTTP_PORT']}"
+    try:
+        async with httpx.AsyncClient(base_url=place) as client:
+
+            async def is_ready():
+                try:
+                    return (await client.get("/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(is_ready, within=60)
+            offer = {"job": "A-1", "brand": "harborline", "title": "No heat", "organization": {"handle": LAKESIDE}}
+            answer = await client.post(
+                "/v1/offers",
+                json={**offer, "customer": {"name": "Bo Berg"}},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            assert (answer.status_code, answer.json()["outcome"]) == (200, "applied")
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+    ledger = orjson.loads(await gateway(environment, "ledger", "--json"))
+    assert ledger["difference"] == 0
+    keys = orjson.loads(await gateway(environment, "keys", "list", "--json"))
+    assert keys[0]["last_used_at"] is not None

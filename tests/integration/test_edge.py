@@ -1,0 +1,254 @@
+"""The HTTP edge on real databases: Connect's signed batches and the canonical API end where the topics end."""
+
+import asyncio
+import gzip
+import hashlib
+import hmac
+from contextlib import asynccontextmanager
+
+import httpx
+import orjson
+import pytest
+
+from gateway.edge import make_edge
+from gateway.inbound.gathering import Gathering
+from gateway.inbound.http.callers import FAILURES_A_MINUTE, Callers
+from gateway.sealing import Sealer
+from gateway.store import tables
+from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
+from tests.keys import SEALING_KEY, make_key
+
+CUSTOMER = {"name": "Bo Berg", "phones": [{"number": "+15550100"}]}
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+@asynccontextmanager
+async def serving(road, receive=None):
+    """A client of the edge over the road's receiver."""
+    gathering = Gathering(receive or road.receiver.receive)
+    callers = Callers(road.database, Sealer([SEALING_KEY]))
+
+    running = asyncio.create_task(gathering.run())
+    transport = httpx.ASGITransport(make_edge(callers, gathering, road.database))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield client
+    running.cancel()
+    await asyncio.wait([running])
+
+
+@pytest.fixture
+async def client(road):
+    async with serving(road) as client:
+        yield client
+
+
+@pytest.fixture
+async def evergreen(road):
+    return await make_key(road.database, account_name=EVERGREEN)
+
+
+@pytest.fixture
+async def lakeside(road):
+    return await make_key(road.database, organization_handle=LAKESIDE)
+
+
+def envelope(record_type, version="v3", message_id=None, **record):
+    header = {"record_type": record_type, "version": version}
+    return {"header": header | ({"messageID": message_id} if message_id else {}), "record": record}
+
+
+def job_offer(number, **more):
+    return envelope(
+        "job",
+        external_id=number,
+        status="offered",
+        title="No heat",
+        organization={"name": "Lakeside"},
+        customer={"first_name": "Bo", "phone_numbers": [{"number": "+15550100", "primary": 1}]},
+        **more,
+    )
+
+
+async def post_in(client, key, body, *, compressed=True, signature=None, **headers):
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    raw = gzip.compress(raw) if compressed else raw
+    signed = signature or hmac.new(bytes.fromhex(key["secret"]), raw, hashlib.sha256).hexdigest()
+    sent = {"X-Dispatch-Key": key["key"], "X-Dispatch-Signature": signed, "Content-Type": "application/json", **headers}
+    return await client.post("/agent/in", content=raw, headers=sent)
+
+
+def bearer(key):
+    return {"Authorization": f"Bearer {key['token']}"}
+
+
+async def post_offer(client, key, job="A-1", *, idempotency_key=None, **more):
+    body = {"job": job, "brand": "harborline", "title": "No heat", "organization": {"handle": LAKESIDE}}
+    headers = bearer(key) | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
+    return await client.post("/v1/offers", json={**body, "customer": CUSTOMER, **more}, headers=headers)
+
+
+async def test_a_signed_batch_is_settled_record_by_record_in_order(road, client, evergreen):
+    body = [
+        job_offer("W-1"),
+        envelope("appointment", external_job_id="W-1", external_id="V-1", time="2027-01-05T15:00:00.000Z"),
+        envelope("job", title=5),
+        {"not": "an envelope"},
+    ]
+    answer = await post_in(client, evergreen, body)
+    assert answer.status_code == 200
+    told = answer.json()["records"]
+    assert [one["index"] for one in told] == [0, 1, 2, 3]
+    assert {one["id"].partition("-")[0] for one in told} == {"rec"}
+    assert [one["outcome"] for one in told[2:]] == ["quarantined", "quarantined"]
+    assert await road.is_balanced()
+
+
+async def test_a_request_that_is_sent_again_under_its_id_is_a_repeat(road, client, lakeside, evergreen):
+    assert (await post_offer(client, evergreen)).status_code == 200
+    [job] = [row["number"] for row in await road.rows(tables.job)]
+    note = envelope("attachment", action="post", job_id=job, description="Gate code 12")
+    first = await post_in(client, lakeside, [note], MessageId="t-1")
+    again = await post_in(client, lakeside, [note], MessageId="t-1")
+    assert [one["message_id"] for one in first.json()["records"]] == ["t-1#0"]
+    assert [one.get("reason") for one in again.json()["records"]] == ["repeat"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"signature": "0" * 64}, 401, "not_authenticated"),
+        ({"signature": "none"}, 401, "not_authenticated"),
+        ({"body": b"\x1f\x8b\x08\x00broken"}, 400, "bad_gzip"),
+        ({"body": gzip.compress(b"[]")[:-6]}, 400, "bad_gzip"),
+        ({"body": b"{no"}, 400, "not_json"),
+        ({"body": b"[" * 100_000}, 400, "too_deep"),
+        ({"body": b'{"header": {}}'}, 400, "not_an_array"),
+        ({"body": b"[" + b"{}," * 1000 + b"{}]"}, 413, "too_many_records"),
+        ({"body": gzip.compress(b" " * 20_000_000)}, 413, "too_large"),
+        ({"body": b"x" * 5_000_000}, 413, "too_large"),
+    ],
+)
+async def test_what_cannot_be_authenticated_or_read_is_refused_whole(road, client, evergreen, change, status, code):
+    before = len(await road.records())
+    body = change.get("body", [job_offer("W-1")])
+    answer = await post_in(
+        client,
+        evergreen,
+        body,
+        compressed=not isinstance(body, bytes),
+        signature=change.get("signature"),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert len(await road.records()) == before
+
+
+async def test_an_offer_by_the_canonical_api_is_decided_within_the_request(road, client, evergreen, lakeside):
+    answer = await post_offer(client, evergreen, idempotency_key="k-1")
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "applied")
+    assert answer.headers["Location"] == f"/v1/records/{answer.json()['record']['id']}"
+    again = await post_offer(client, evergreen, idempotency_key="k-1")
+    assert (again.status_code, again.json()["reason"]) == (200, "repeat")
+    other = await post_offer(client, evergreen, idempotency_key="k-1", title="Another")
+    assert (other.status_code, other.json()["code"]) == (409, "message_conflict")
+    assert other.headers["Content-Type"] == "application/problem+json"
+    job = answer.json()["job"]
+    accepted = await client.post(f"/v1/offers/{job}/accept", headers=bearer(lakeside))
+    assert (accepted.status_code, accepted.json()["outcome"]) == (200, "applied")
+    again = await client.post(f"/v1/offers/{job}/accept", headers=bearer(lakeside))
+    assert (again.status_code, again.json()["reason"]) == (200, "repeat")
+    late = await client.post(f"/v1/offers/{job}/decline", headers=bearer(lakeside))
+    assert (late.status_code, late.json()["code"]) == (409, "offer_closed")
+    assert late.json()["about"]["closed_by"] == "accepted"
+    assert (await road.told()).count("job.accepted") == 1
+    assert await road.is_balanced()
+
+
+async def test_a_visit_lives_its_life_by_the_canonical_api(road, client, evergreen, lakeside):
+    job = (await post_offer(client, evergreen)).json()["job"]
+    headers = bearer(lakeside)
+    await client.post(f"/v1/offers/{job}/accept", headers=headers)
+    visit = {"id": "V-1", "start": "2027-01-05T15:00:00Z", "technician": "tom"}
+    added = await client.post(f"/v1/jobs/{job}/appointments", json=visit, headers=headers)
+    assert added.status_code == 200, added.text
+    for word, body in (("on-my-way", {"minutes": 10}), ("start", {}), ("complete", {"reason": "REP"})):
+        answer = await client.post(f"/v1/appointments/V-1/{word}", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["outcome"]) == (200, "applied"), answer.text
+    assert (await road.told())[-1] == "appointment.completed"
+
+
+async def test_what_waits_for_something_is_accepted_with_where_to_look(client, lakeside):
+    answer = await client.post("/v1/appointments/V-404/start", json={}, headers=bearer(lakeside))
+    assert (answer.status_code, answer.json()["outcome"], answer.json()["reason"]) == (
+        202,
+        "parked",
+        "unknown_reference",
+    )
+    seen = await client.get(answer.headers["Location"], headers=bearer(lakeside))
+    assert (seen.status_code, seen.json()) == (200, answer.json())
+
+
+async def test_what_became_of_a_record_is_for_its_sender_alone(client, evergreen, lakeside):
+    sent = await post_offer(client, evergreen)
+    place = sent.headers["Location"]
+    assert (await client.get(place, headers=bearer(evergreen))).json() == sent.json()
+    assert (await client.get(place, headers=bearer(lakeside))).status_code == 404
+    assert (await client.get("/v1/records/rec-x", headers=bearer(evergreen))).status_code == 404
+
+
+async def test_problems_say_why_and_where(client, evergreen, lakeside):
+    unreadable = await post_offer(client, evergreen, title=5)
+    assert (unreadable.status_code, unreadable.json()["code"]) == (422, "wrong_type")
+    assert unreadable.json()["field"] == "data.title"
+    wrong_side = await post_offer(client, lakeside)
+    assert (wrong_side.status_code, wrong_side.json()["code"]) == (403, "not_allowed")
+    not_theirs = await client.post("/v1/jobs/job-404/cancel", json={}, headers=bearer(evergreen))
+    assert (not_theirs.status_code, not_theirs.json()["code"]) == (404, "not_your_job")
+    nowhere = await client.get("/v1/nowhere", headers=bearer(evergreen))
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not_found")
+
+
+async def test_nobody_is_known_without_a_live_key(client, evergreen):
+    for headers in ({}, {"Authorization": "Bearer nobody"}, {"Authorization": "Basic x"}):
+        answer = await client.post("/v1/offers", json={}, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_whoever_fails_too_often_waits(client, evergreen):
+    headers = {"Authorization": "Bearer nobody"}
+    for _ in range(FAILURES_A_MINUTE):
+        assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 401
+    assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 429
+    assert (await client.post("/v1/offers", json={}, headers=bearer(evergreen))).status_code == 429
+
+
+async def test_nothing_is_lost_while_the_database_is_away(road, evergreen):
+    async def away(_records):
+        raise ConnectionRefusedError
+
+    async with serving(road, away) as client:
+        answer = await post_offer(client, evergreen)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_it_says_whether_it_is_alive_and_ready(road, client):
+    assert (await client.get("/healthz")).status_code == 200
+    assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_what_was_parked_at_a_door_of_http_is_decided_as_its_senders_own(road, client, evergreen, lakeside):
+    waiting = await client.post(
+        "/v1/jobs/A-1/notes",
+        json={"text": "Hello", "id": "N-1"},
+        headers=bearer(evergreen) | {"Idempotency-Key": "n-1"},
+    )
+    assert waiting.status_code == 202
+    await road.receive(offer("A-1"))
+    rows = {row["message_id"]: row["state"] for row in await road.records()}
+    assert rows["n-1"] == "applied"
