@@ -40,7 +40,7 @@ app.command()(doctor)
 @app.command()
 def run(
     role: Annotated[
-        list[str] | None, typer.Option(help="consume, relay, clock or edge; repeatable; all by default")
+        list[str] | None, typer.Option(help="consume, relay, clock, edge; repeatable; all by default")
     ] = None,
 ) -> None:
     """Run the gateway, or some of its roles, until SIGTERM: then what was begun is finished or given back."""
