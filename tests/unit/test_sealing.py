@@ -36,7 +36,9 @@ def test_a_new_key_before_the_old_one_opens_what_either_sealed_and_seals_with_it
         Sealer([OLD]).open(again)
 
 
-@pytest.mark.parametrize("sealed", [Sealer([OLD]).seal(SECRET), b"", b"no seal", b"\xff" * 80])
+@pytest.mark.parametrize(
+    "sealed", [Sealer([OLD]).seal(SECRET), b"", b"no seal", b"\xff" * 80], ids=["anothers", "empty", "text", "bytes"]
+)
 def test_what_no_key_opens_is_an_error_that_says_nothing_of_it(sealed):
     with pytest.raises(CannotOpen) as failed:
         Sealer([NEW]).open(sealed)
@@ -45,7 +47,7 @@ def test_what_no_key_opens_is_an_error_that_says_nothing_of_it(sealed):
     assert NEW not in str(failed.value)
 
 
-@pytest.mark.parametrize("key", ["short", "ä" * 44, OLD + OLD, OLD[:-4]])
+@pytest.mark.parametrize("key", ["short", "ä" * 44, OLD + OLD, OLD[:-4]], ids=["short", "not_ascii", "twice", "cut"])
 def test_a_sealing_key_that_is_none_is_named_by_its_place_alone(key):
     with pytest.raises(UnfitKey) as failed:
         Sealer([NEW, key])
@@ -71,13 +73,13 @@ def test_settings_take_a_list_and_make_its_sealer(monkeypatch):
     assert split_keys("a, b,,") == ("a", "b")
 
 
-@pytest.mark.parametrize("none", ["", "  "])
+@pytest.mark.parametrize("none", ["", "  "], ids=["empty", "blank"])
 def test_no_keys_are_no_sealer(monkeypatch, none):
     monkeypatch.setenv("GATEWAY_SECRET_KEYS", none)
     assert load_settings().sealer is None
 
 
-@pytest.mark.parametrize("wrong", [f"{NEW},hush", ",", "hush"])
+@pytest.mark.parametrize("wrong", [f"{NEW},hush", ",", "hush"], ids=["second", "none", "only"])
 def test_wrong_keys_are_told_by_the_name_of_the_variable_and_not_by_their_value(monkeypatch, wrong):
     monkeypatch.setenv("GATEWAY_SECRET_KEYS", wrong)
     (told,) = load_settings()
