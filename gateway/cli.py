@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 
@@ -26,6 +27,8 @@ from gateway.simulation.commands import simulate
 from gateway.store.migrate import upgrade
 from gateway.store.readiness import NotReady, explained
 from gateway.telemetry import start_logging
+
+log = structlog.get_logger(__name__)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(brands, name="brands")
@@ -51,7 +54,10 @@ def run(
         fail(f"no such role here: {', '.join(sorted(unknown))} (there are {', '.join(composition.ROLES)})", USAGE)
     start_logging(settings.log_level)
     if settings.kafka_servers is None:
-        fail("GATEWAY_KAFKA_SERVERS is not set: host:port,… · `embedded` to try it out · `off` for HTTP only", USAGE)
+        fail(
+            "GATEWAY_KAFKA_SERVERS is not set: host:port,… · `embedded` to try it out · `off` for the roles clock and edge alone",
+            USAGE,
+        )
     try:
         if settings.kafka_servers == "embedded":
             _run_embedded(settings, roles)
@@ -63,6 +69,7 @@ def run(
 
 def _run_embedded(settings: Settings, roles: set[str]) -> None:
     with EmbeddedBroker() as broker:
+        log.info("kafka.embedded", servers=broker.servers)
         settings = settings.model_copy(update={"kafka_servers": broker.servers})
         upgrade(settings.database_url)
         asyncio.run(composition.prepare(settings))

@@ -24,14 +24,11 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 @brands.command()
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
-    path = path or read_settings().brands
-    if not path.exists():
-        fail(f"there is no {path}", USAGE)
-    files = [path] if path.is_file() else sorted(path.glob("*/profile.v*.yaml"))
+    files = _profiles_in(path or read_settings().brands)
     found: list[Problem] = []
     for file in files:
         found += check_text(file.read_text(encoding="utf-8"), file=str(file))[1]
-    _show_problems(found, json=json, nothing=f"{len(files)} profiles, no problems")
+    _show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
 
 
 @brands.command(name="import")
@@ -41,8 +38,7 @@ def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason =
     A version that fails its check is left out, and said; the others come into force.
     """
     path = path or read_settings().brands
-    if not path.exists():
-        fail(f"there is no {path}", USAGE)
+    _profiles_in(path)
     imported = ask(lambda database: import_folder(database, path, author=author, reason=reason))
     if json:
         show_json(_document(imported))
@@ -50,6 +46,21 @@ def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason =
         _show_imported(imported)
     if has_errors(imported.problems):
         raise typer.Exit(NOT_SO)
+
+
+def _profiles_in(path: Path) -> list[Path]:
+    """The profiles that `path` names; the end of the program where there is none."""
+    if not path.exists():
+        fail(f"there is no {path}", USAGE)
+    files = [path] if path.is_file() else sorted(path.glob("*/profile.v*.yaml"))
+    if not files:
+        fail(f"no brand in {path} has a profile: name the folder above the brands' folders, or one profile", USAGE)
+    for file in files:
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            fail(f"{file} is not UTF-8", NOT_SO)
+    return files
 
 
 def _document(imported: Imported) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli_database import ask, look
 from gateway.cli_output import (
+    IN_STATE,
     NOT_SO,
     Author,
     Json,
@@ -16,7 +17,6 @@ from gateway.cli_output import (
     OfBrand,
     OfJob,
     Reason,
-    States,
     fail,
     insist_on_reason,
     numbers_of,
@@ -27,7 +27,7 @@ from gateway.cli_output import (
 )
 from gateway.core.ids import Kind, canonical_id
 from gateway.store.deliveries import Operator, Verdict, reopen, skip
-from gateway.store.delivery_queries import DeliveryView, find_delivery, list_deliveries
+from gateway.store.delivery_queries import DeliveryState, DeliveryView, find_delivery, list_deliveries
 from gateway.store.outbox import CHANNEL
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _LISTED = (
 @deliveries.command("list")
 def list_(
     *,
-    state: States = None,
+    state: Annotated[list[DeliveryState] | None, IN_STATE] = None,
     destination: Annotated[str | None, typer.Option(help="only to the destination of this name")] = None,
     brand: OfBrand = None,
     job: OfJob = None,

@@ -20,7 +20,7 @@ from gateway.settings import Settings, load_settings
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 Author = Annotated[str, typer.Option(envvar="USER", help="who does it, for the audit row")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="at most so many")]
-States = Annotated[list[str] | None, typer.Option("--state", help="only in this state; repeatable")]
+IN_STATE = typer.Option("--state", help="only in this state; repeatable")
 OfBrand = Annotated[str | None, typer.Option("--brand", help="only about this brand's jobs")]
 OfJob = Annotated[str | None, typer.Option("--job", help="only about this job")]
 Reason = Annotated[str, typer.Option(help="why, for the audit row")]
@@ -51,7 +51,10 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if not rows:
         typer.echo("nothing")
         return
-    table = Table(*rows[0].keys())
+    table = Table()
+    for name in rows[0]:
+        # An id that is cut off cannot be asked for.
+        table.add_column(name, no_wrap=name in {"id", "job"}, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     make_console().print(table)
@@ -73,7 +76,7 @@ def numbers_of(kind: Kind, texts: Iterable[str]) -> list[int]:
     for text in texts:
         number = find_number(kind, text if "-" in text else f"{kind.value}-{text}")
         if number is None:
-            fail(f"{text} is not one: write {kind.value}-12, or 12", USAGE)
+            fail(f"{text} is not the id of a {kind.name.lower()}: write {kind.value}-12, or 12", USAGE)
         numbers.append(number)
     return sorted(set(numbers))
 

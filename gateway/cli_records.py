@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli_database import ask, look
 from gateway.cli_output import (
+    IN_STATE,
     NOT_SO,
     Author,
     Json,
@@ -17,7 +18,6 @@ from gateway.cli_output import (
     OfBrand,
     OfJob,
     Reason,
-    States,
     fail,
     insist_on_reason,
     numbers_of,
@@ -31,6 +31,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.record_queries import (
     RawContent,
     RecordHistory,
+    RecordState,
     RecordView,
     find_record,
     list_records,
@@ -51,7 +52,7 @@ _LISTED = ("id", "state", "reason", "field", "type", "source", "message_id", "br
 @records.command("list")
 def list_(
     *,
-    state: States = None,
+    state: Annotated[list[RecordState] | None, IN_STATE] = None,
     reason: Annotated[list[str] | None, typer.Option(help="only for this reason; repeatable")] = None,
     brand: OfBrand = None,
     source: Annotated[str | None, typer.Option(help="only from this sender")] = None,

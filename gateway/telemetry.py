@@ -35,4 +35,8 @@ def start_logging(level: str) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name, quiet in _QUIET.items():
-        logging.getLogger(name).setLevel(quiet)
+        library = logging.getLogger(name)
+        library.setLevel(quiet)
+        # FastStream brings a handler that writes coloured text.
+        library.handlers.clear()
+        library.propagate = True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
+from aiokafka.errors import KafkaConnectionError
 
 from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.simulation.customer import run_customers
@@ -123,6 +124,9 @@ def _run(living: Coroutine[Any, Any, None]) -> None:
     except* NotTold as group:
         for error in group.exceptions:
             typer.echo(str(error), err=True)
+        raise typer.Exit(NOT_SO) from None
+    except* KafkaConnectionError:
+        typer.echo("the broker does not answer: check --servers (GATEWAY_KAFKA_SERVERS)", err=True)
         raise typer.Exit(NOT_SO) from None
 
 

@@ -47,7 +47,11 @@ class Post:
         self._producer = AIOKafkaProducer(bootstrap_servers=line.servers, acks="all")
 
     async def __aenter__(self) -> Self:
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
         return self
 
     async def __aexit__(
@@ -74,8 +78,8 @@ async def reading(line: Line, topics: Iterable[str]) -> AsyncIterator[AIOKafkaCo
         fetch_max_wait_ms=POLL_MS,
         metadata_max_age_ms=METADATA_MS,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
         await consumer.stop()

