@@ -58,6 +58,8 @@ async def own_organization(connection: Transaction, written: str, name: str | No
     held = found.get(ref, Target(None))
     if number is None and held.number is not None:
         return held.number
+    if held.number not in {None, number}:
+        raise CannotOwn(f"another organization has the handle {handle}")
     made = number if number is not None else await take_one(connection, "record")
     members = {"name": name} if name else {}
     await save_organizations(connection, [Organization(number=made, handle=_fit(handle), members=members)])

@@ -157,6 +157,12 @@ async def test_a_number_that_a_record_may_have_is_no_organizations(road):
         await create(road, of("organization", str(2**62)))
 
 
+async def test_a_handle_that_reads_like_a_number_is_its_owners(road):
+    assert await road.receive(provider("organization.put", None, source="sly", handle="org-42")) == ["applied"]
+    with pytest.raises(CannotOwn, match="another organization"):
+        await create(road, of("organization", "42"))
+
+
 async def test_operators_are_known_by_their_names(road):
     made = [await create(road, of("operator", name)) for name in ("Ann Lee", "Bo", "Ann Lee")]
     assert [one.key for one in made] == ["operator|1|noop", "operator|2|noop", "operator|1|noop"]
