@@ -188,7 +188,7 @@ async def test_500_records_of_which_every_tenth_is_bad(road, seed):
     theirs = [want for want, message in zip(expected, messages, strict=True) if want and message.door == OFFERS]
     assert sorted(receipt["reason"] for receipt in told) == sorted(want.reason for want in theirs)
     assert all(
-        receipt["field"] == want.field for receipt, want in zip(told, theirs, strict=True) if want.field is not ...
+        receipt.get("field") == want.field for receipt, want in zip(told, theirs, strict=True) if want.field is not ...
     )
     assert len(await road.jobs()) == 4 + 450
     assert await road.is_balanced()

@@ -49,12 +49,12 @@ async def client(road):
 
 @pytest.fixture
 async def evergreen(road):
-    return await make_key(road.database, account_name=EVERGREEN)
+    return await make_key(road.database, account=EVERGREEN)
 
 
 @pytest.fixture
 async def lakeside(road):
-    return await make_key(road.database, organization_handle=LAKESIDE)
+    return await make_key(road.database, organization=LAKESIDE)
 
 
 def envelope(record_type, version="v3", message_id=None, **record):

@@ -73,7 +73,7 @@ class Callers:
         )
         given = signature.encode()[: 2 * _HEX_DIGITS]
         for key in keys:
-            secret = bytes.fromhex(self._sealer.open(key.secret).decode())
+            secret = self._sealer.open(key.secret)
             if hmac.compare_digest(hmac.new(secret, body, hashlib.sha256).hexdigest().encode(), given):
                 return self._succeeded(key.caller)
         raise self._failed(request, public)
