@@ -162,7 +162,7 @@ async def _make_account(connection: Transaction, name: str) -> None:
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:
     for one in profile.destinations:
-        settings = {"topic": one.topic}
+        settings = {"topic": one.topic} if one.topic is not None else {}
         yield NewDestination(
             name=one.name,
             kind=one.kind.value,
