@@ -5,6 +5,7 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import event as events_of
 from sqlalchemy import select
 
 from gateway.core.visibility import Audience
@@ -158,3 +159,19 @@ def render_plainly(event, destination, previous, note_text):
     """The simplest document: what the tests look at."""
     body = f"{event.number}:{previous}:{note_text}".encode()
     return Document(key=f"job-{event.job}".encode(), body=body, content_type="text/plain", headers=())
+
+
+async def statements_of(outbox, work):
+    """How many statements `work` executes, BEGIN and COMMIT not counted."""
+    counted = []
+    engine = outbox.database.engine.sync_engine
+
+    def count(_connection, _cursor, statement, *_):
+        counted.append(statement)
+
+    events_of.listen(engine, "before_cursor_execute", count)
+    try:
+        await work()
+    finally:
+        events_of.remove(engine, "before_cursor_execute", count)
+    return len([one for one in counted if not one.startswith("BEGIN")])

@@ -13,7 +13,7 @@ from gateway.store.destinations import find_due_destinations
 from gateway.store.outbox import append
 from gateway.store.recording import LaneResult, Tried, record, release
 from tests.eventually import eventually
-from tests.outbound import LEASE, Outbox, opened
+from tests.outbound import LEASE, Outbox, opened, statements_of
 
 
 @pytest.fixture
@@ -266,22 +266,6 @@ async def test_what_follows_a_relaxed_lanes_last_dead_one_is_bridged_when_append
     await outbox.append(1, to=feed)
     [lane] = (await claimed_by(outbox)).lanes
     assert [(one.event.jobversion, one.previous) for one in lane.deliveries] == [(3, 1)]
-
-
-async def statements_of(outbox, work):
-    """How many statements `work` executes, BEGIN and COMMIT not counted."""
-    counted = []
-    engine = outbox.database.engine.sync_engine
-
-    def count(_connection, _cursor, statement, *_):
-        counted.append(statement)
-
-    events_of.listen(engine, "before_cursor_execute", count)
-    try:
-        await work()
-    finally:
-        events_of.remove(engine, "before_cursor_execute", count)
-    return len([one for one in counted if not one.startswith("BEGIN")])
 
 
 async def test_the_number_of_statements_depends_on_neither_batch_nor_backlog(outbox):
