@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import event as events_of
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gateway.core.visibility import Audience
 from gateway.mapping.render import Document
@@ -175,3 +175,10 @@ async def statements_of(outbox, work):
     finally:
         events_of.remove(engine, "before_cursor_execute", count)
     return len([one for one in counted if not one.startswith("BEGIN")])
+
+
+async def waits_for_a_lock(database):
+    """Whether any connection to this PostgreSQL server waits for a lock."""
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with database.transaction() as connection:
+        return (await connection.execute(query)).scalar_one() > 0

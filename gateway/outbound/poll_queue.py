@@ -109,8 +109,8 @@ class PollQueue:
     async def hand_out(self, destinations: Sequence[Destination], most: int) -> list[Handed]:
         """At most `most` messages owed to `destinations`, one of each job, urgent ones first.
 
-        Nobody else is handed them while their lease lasts, nor what follows them in their jobs. Fewer than asked for
-        means that no more is due. What cannot be rendered is dead from now on.
+        Nobody else is handed them while their lease lasts, nor what follows them in their jobs. Fewer than asked for,
+        or than `LARGEST`, means that no more is due. What cannot be rendered is dead from now on.
         """
         mine = [one for one in destinations if one.kind == KIND and one.state == "active"]
         handed: list[Handed] = []
@@ -120,9 +120,14 @@ class PollQueue:
                 break
             # So that, while several have more than fits, each comes first now and then.
             random.shuffle(mine)
-            work = await self._claim(mine, wanted - len(handed))
+            room = wanted - len(handed)
+            work = await self._claim(mine, room)
             if not work.claim.lanes:
                 break
+            if len(work.claim.lanes) < room:
+                # Each had its turn; only those that had something due may have more than their part.
+                giving = {lane.destination.number for lane in work.claim.lanes}
+                mine = [one for one in mine if one.number in giving]
             handed += await self._make(work)
         return handed
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event as events_of
-from sqlalchemy import text
 
 from gateway.store import tables
 from gateway.store.claims import claim
@@ -13,7 +12,7 @@ from gateway.store.destinations import find_due_destinations
 from gateway.store.outbox import append
 from gateway.store.recording import LaneResult, Tried, record, release
 from tests.eventually import eventually
-from tests.outbound import LEASE, Outbox, opened, statements_of
+from tests.outbound import LEASE, Outbox, opened, statements_of, waits_for_a_lock
 
 
 @pytest.fixture
@@ -147,16 +146,10 @@ async def one_after_the_other(outbox, one, other):
     async with outbox.database.engine.connect() as first, outbox.database.engine.connect() as second:
         await one(first)
         waiting = asyncio.create_task(other(second))
-        await eventually(lambda: waits_for_a_lock(outbox))
+        await eventually(lambda: waits_for_a_lock(outbox.database))
         await first.commit()
         await waiting
         await second.commit()
-
-
-async def waits_for_a_lock(outbox):
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    async with outbox.database.transaction() as connection:
-        return (await connection.execute(query)).scalar_one() > 0
 
 
 async def test_a_lane_being_appended_to_is_passed_over_by_a_claim(postgres_outbox):

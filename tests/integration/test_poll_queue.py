@@ -8,9 +8,11 @@ import pytest
 
 from gateway.outbound.poll_queue import Acknowledged
 from gateway.store import tables
+from gateway.store.claims import claim
 from gateway.store.database import Database
 from gateway.store.destinations import find_due_destinations
-from tests.outbound import Outbox, opened, statements_of
+from tests.eventually import eventually
+from tests.outbound import LEASE, Outbox, opened, statements_of, waits_for_a_lock
 from tests.polling import jobs_of, only_delivery, owe, plain, put_of, queue_of
 
 SETTLED, FAILED, OLD = Acknowledged.SETTLED, Acknowledged.FAILED, Acknowledged.NOT_YOURS_OR_OLD
@@ -63,6 +65,12 @@ async def test_never_hands_out_more_than_asked_for_and_less_only_when_drained(ou
     mine = [account, other]
     assert await queue.hand_out(mine, 0) == []
     assert [len(await queue.hand_out(mine, 10)), len(await queue.hand_out(mine, 10))] == [10, 5]
+
+
+async def test_one_busy_destination_of_several_fills_the_batch(outbox, account, queue):
+    others = [await outbox.add_destination(f"feed.acme.{number}", kind="poll") for number in range(5)]
+    await owe(outbox, *range(1, 13), to=account)
+    assert len(await queue.hand_out([*others, account], 10)) == 10
 
 
 async def test_urgent_jobs_come_first(outbox, account, queue):
@@ -282,3 +290,34 @@ async def test_two_pollers_at_once_never_see_the_same_message(postgres_url):
         assert len(seen) == len(set(seen)) == 60
         assert all([version for job, version in seen if job == number] == [1, 2] for number in range(1, 31))
         assert await outbox.lanes() == {}
+
+
+async def test_of_two_answers_at_once_one_counts(postgres_url):
+    async with opened(postgres_url) as database:
+        outbox = Outbox(database)
+        account = await outbox.add_destination("feed.acme", kind="poll")
+        await owe(outbox, 1, to=account)
+        queue = queue_of(database)
+        [one] = await queue.hand_out([account], 10)
+        answers = await asyncio.gather(
+            *(queue.acknowledge([account], one.receipt, error=error) for error in (None, "failed", None))
+        )
+        assert answers.count(OLD) == 2
+
+
+async def test_an_old_receipt_that_meets_a_new_claim_changes_nothing(postgres_url):
+    """It waits for the lane's lock, and finds another token there."""
+    async with opened(postgres_url) as database:
+        outbox = Outbox(database)
+        account = await outbox.add_destination("feed.acme", kind="poll")
+        await owe(outbox, 1, to=account)
+        queue = queue_of(database)
+        [late] = await queue.hand_out([account], 10)
+        await outbox.end_leases()
+        async with database.transaction() as connection:
+            now = datetime.now(UTC)
+            assert (await claim(connection, [account], now=now, lease=LEASE, depth=1)).lanes
+            answer = asyncio.create_task(queue.acknowledge([account], late.receipt, error=None))
+            await eventually(lambda: waits_for_a_lock(database))
+        assert await answer is OLD
+        assert (await only_delivery(outbox))["state"] == "pending"
