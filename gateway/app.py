@@ -29,6 +29,7 @@ from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
+from gateway.outbound.poll_queue import PollQueue
 from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import partitions, wakeups
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from gateway.core.document import StoredEvent
     from gateway.inbound.entry import Entry
+    from gateway.mapping.profile import Profile
     from gateway.settings import Settings
     from gateway.store.claims import Claim
     from gateway.store.destinations import Destination
@@ -149,14 +151,22 @@ class Gateway:
     def render(
         self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
     ) -> Document | Unrenderable:
-        """`event` for `destination`, by the profile version that it was decided under."""
-        profile = None
-        if destination.audience is Audience.ENTERPRISE and event.profile_version is not None:
-            profile = self.keeper.profiles.find_version(event.brand, event.profile_version)
-            if profile is None:
-                # Never in another form than the brand's.
-                raise LookupError(f"{event.brand} v{event.profile_version} cannot be read")
+        profile = self.find_profile(event, destination)
         return render(profile, event, audience=destination.audience, previous=previous, note_text=note_text)
+
+    def find_profile(self, event: StoredEvent, destination: Destination) -> Profile | None:
+        """The profile version that `event` was decided under, where `destination` is its brand's."""
+        if destination.audience is not Audience.ENTERPRISE or event.profile_version is None:
+            return None
+        profile = self.keeper.profiles.find_version(event.brand, event.profile_version)
+        if profile is None:
+            # Never in another form than the brand's.
+            raise LookupError(f"{event.brand} v{event.profile_version} cannot be read")
+        return profile
+
+    def make_poll_queue(self) -> PollQueue:
+        """What serves the calls of pollers. It may be shared by all of them."""
+        return PollQueue(self.database, self.find_profile, ready=self.know_profiles, attempted=log_attempt)
 
     async def know_profiles(self, claim: Claim) -> None:
         """Returns when every version that the claim's events name is known: another process may have been first."""

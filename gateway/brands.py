@@ -154,7 +154,7 @@ async def load_library(connection: Transaction) -> Profiles:
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:
     for one in profile.destinations:
-        settings = {"topic": one.topic}
+        settings = {"topic": one.topic} if one.topic is not None else {}
         yield NewDestination(
             name=one.name,
             kind=one.kind.value,

@@ -47,7 +47,7 @@ def log_records(entries: Iterable[Entry]) -> None:
 
 def log_attempt(destination: Destination, tried: Tried) -> None:
     """`delivery.attempted`, once for each try that was recorded."""
-    (log.debug if tried.state == "delivered" else log.info)(
+    (log.debug if tried.outcome == "delivered" else log.info)(
         "delivery.attempted",
         delivery=canonical_id(Kind.DELIVERY, tried.delivery.number),
         event_id=canonical_id(Kind.EVENT, tried.delivery.event.number),

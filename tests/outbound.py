@@ -5,7 +5,8 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import event as events_of
+from sqlalchemy import select, text
 
 from gateway.core.visibility import Audience
 from gateway.mapping.render import Document
@@ -158,3 +159,26 @@ def render_plainly(event, destination, previous, note_text):
     """The simplest document: what the tests look at."""
     body = f"{event.number}:{previous}:{note_text}".encode()
     return Document(key=f"job-{event.job}".encode(), body=body, content_type="text/plain", headers=())
+
+
+async def statements_of(outbox, work):
+    """How many statements `work` executes, BEGIN and COMMIT not counted."""
+    counted = []
+    engine = outbox.database.engine.sync_engine
+
+    def count(_connection, _cursor, statement, *_):
+        counted.append(statement)
+
+    events_of.listen(engine, "before_cursor_execute", count)
+    try:
+        await work()
+    finally:
+        events_of.remove(engine, "before_cursor_execute", count)
+    return len([one for one in counted if not one.startswith("BEGIN")])
+
+
+async def waits_for_a_lock(database):
+    """Whether any connection to this PostgreSQL server waits for a lock."""
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with database.transaction() as connection:
+        return (await connection.execute(query)).scalar_one() > 0

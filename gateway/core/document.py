@@ -15,7 +15,7 @@ from gateway.core.values import dataclass
 if TYPE_CHECKING:
     from gateway.core.events import By, Event, NoteRevision, VisitMoved
     from gateway.core.job import Job, Revision, Visit
-    from gateway.core.parties import Json
+    from gateway.core.parties import Json, Members
     from gateway.core.reasons import GivenReason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +38,18 @@ class StoredEvent:
     recorded_at: datetime
     body: dict[str, Json]
     note: NoteRevision | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptJob:
+    """What a job is now, for receivers that are told the whole job with each event. `created_at`: None if forgotten."""
+
+    number: int
+    external_id: str | None
+    status: str
+    closure: str | None
+    details: Members
+    created_at: datetime | None
 
 
 def event_body(event: Event, job: Job, organization: str) -> dict[str, Json]:

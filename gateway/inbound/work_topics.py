@@ -41,9 +41,7 @@ def is_wanted(organization: Organization) -> bool:
 
 
 def _destinations(organization: Organization) -> Iterator[NewDestination]:
-    name = organization.handle
-    if not _FITS.fullmatch(name):
-        name = canonical_id(Kind.ORGANIZATION, organization.number)
+    name = _name(organization)
     for feed in ("work", "receipts"):
         yield NewDestination(
             name=f"{feed}.{name}",
@@ -52,3 +50,15 @@ def _destinations(organization: Organization) -> Iterator[NewDestination]:
             owner=organization.handle,
             settings={"topic": f"{feed}.{name}.v1"},
         )
+
+
+def _name(organization: Organization) -> str:
+    name = organization.handle
+    return name if _FITS.fullmatch(name) else canonical_id(Kind.ORGANIZATION, organization.number)
+
+
+def polled_by(organization: Organization) -> NewDestination:
+    """The work of an organization that polls for it by Dispatch Connect; whoever gives it its key makes this."""
+    return NewDestination(
+        name=f"poll.{_name(organization)}", kind="poll", audience=Audience.PROVIDER, owner=organization.handle
+    )

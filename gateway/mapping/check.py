@@ -108,7 +108,7 @@ def _check_destinations(profile: Profile) -> Iterator[Finding]:
     names: set[str] = set()
     for index, destination in enumerate(profile.destinations):
         for member, name in (("name", destination.name), ("topic", destination.topic)):
-            if name != feed and not name.startswith(f"{feed}."):
+            if name is not None and name != feed and not name.startswith(f"{feed}."):
                 yield _error(("destinations", index, member), f"must be {feed} or begin with {feed}.")
         if destination.name in names:
             yield _error(("destinations", index, "name"), "another destination has this name")

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from gateway.core.events import EventType
-from gateway.core.job import JobStatus, VisitStatus
+from gateway.core.job import Closure, JobStatus, VisitStatus
 from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonLists
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
@@ -150,9 +150,10 @@ class Feed(Part):
 
 
 class DestinationKind(StrEnum):
-    """The publisher that serves a destination."""
+    """Who serves a destination: the publisher to Kafka, or the queue that its owner polls by Dispatch Connect."""
 
     KAFKA = "kafka"
+    POLL = "poll"
 
 
 class Some(StrEnum):
@@ -163,13 +164,42 @@ class Some(StrEnum):
 
 
 class Destination(Part):
-    """Where the brand's feed goes. `strict`: a dead delivery stops its lane until someone looks at it."""
+    """Where the brand's feed goes. `strict`: a dead delivery stops its lane until someone looks at it.
+
+    What is polled is handed out in Connect's form, whatever the form of the feed.
+    """
 
     name: Topic
     kind: DestinationKind = DestinationKind.KAFKA
-    topic: Topic
+    topic: Topic | None = None
     events: Some | tuple[EventType, ...] = Some.ALL
     strict: StrictBool = True
+
+    @model_validator(mode="after")
+    def _has_a_topic_or_is_polled(self) -> Destination:
+        if self.kind is DestinationKind.KAFKA and self.topic is None:
+            raise ValueError("a destination of kind kafka needs a topic")
+        if self.kind is DestinationKind.POLL and self.topic is not None:
+            raise ValueError("a destination of kind poll has no topic")
+        return self
+
+
+class ConnectWords(Part):
+    """Status words for pollers that differ from Connect's usual ones.
+
+    `job_status` is by closure for a job that has ended, else by status; `appointment_status` by the visit's status.
+    """
+
+    job_status: Mapping[StrictStr, Word] = Field(default_factory=dict)
+    appointment_status: Mapping[StrictStr, Word] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> ConnectWords:
+        unknown = set(self.job_status) - {each.value for each in (*JobStatus, *Closure)}
+        unknown |= set(self.appointment_status) - {each.value for each in VisitStatus}
+        if unknown:
+            raise ValueError(f"no such status: {', '.join(sorted(unknown))}")
+        return self
 
 
 class Inbound(Part):
@@ -204,6 +234,7 @@ class Profile(Part):
     routing: tuple[Route, ...] = ()
     tables: Mapping[Word, Mapping[Text, StrictStr | StrictInt]] = Field(default_factory=dict)
     feed: Feed = Feed()
+    connect: ConnectWords = ConnectWords()
     destinations: tuple[Destination, ...] = ()
     inbound: Inbound | None = None
     _lines: dict[Path, int] = PrivateAttr(default_factory=dict)

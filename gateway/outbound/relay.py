@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import random
 import time
-import traceback
 from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +21,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from gateway.core.values import dataclass
 from gateway.core.visibility import Withheld, open_for
 from gateway.mapping.render import Unrenderable
+from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, next_step
 from gateway.outbound.publisher import Outgoing, Publisher
 from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
@@ -249,7 +249,7 @@ class Relay:
         try:
             document = self._render(one.event, destination, one.previous, text)
         except Exception as error:  # noqa: BLE001 - a bug met by one document stops its own lane and no other
-            _tell("render.failed", error, delivery=one.number)
+            tell_bug("render.failed", error, delivery=one.number)
             return Rejected(Fault.RENDERER_BUG, type(error).__name__)
         return Rejected(document.reason, document.detail) if isinstance(document, Unrenderable) else document
 
@@ -258,7 +258,7 @@ class Relay:
             outcomes = await self._publisher.publish(batch)
             return [outcome for _, outcome in zip(batch, outcomes, strict=True)]
         except Exception as error:  # noqa: BLE001 - a bug of one publisher stops no other
-            _tell("publish.failed", error, kind=self._publisher.kind, deliveries=len(batch))
+            tell_bug("publish.failed", error, kind=self._publisher.kind, deliveries=len(batch))
             return [Retryable(Fault.PUBLISHER_BUG, type(error).__name__)] * len(batch)
 
     def _tried(
@@ -315,8 +315,3 @@ def _all_delivered(work: Work, lane: ClaimedLane) -> bool:
 
 def _is_away(outcome: Outcome) -> bool:
     return isinstance(outcome, Retryable) and outcome.reason is Fault.TRANSPORT_AWAY
-
-
-def _tell(what: str, error: Exception, **about: object) -> None:
-    """Logs a bug: where, and of which type. Its message is left out, for it may quote what no log may hold."""
-    log.error(what, error=type(error).__name__, where="".join(traceback.format_tb(error.__traceback__)), **about)

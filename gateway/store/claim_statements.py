@@ -48,31 +48,42 @@ RETURNING destination, key
 """
 
 # Of each lane the first few that are owed. Those behind a held or dead one are among them: the reader stops there.
-_READ_POSTGRESQL = f"""
-SELECT {{columns}}
+_READ_POSTGRESQL = """
+SELECT {columns}
 FROM json_to_recordset(CAST(:rows AS json)) AS claimed(destination bigint, key bigint, strict boolean)
 CROSS JOIN LATERAL (
     SELECT * FROM delivery
     WHERE delivery.destination = claimed.destination AND delivery.lane = claimed.key
       AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.strict)
-    ORDER BY position LIMIT {DEPTH}
+    ORDER BY position LIMIT {depth}
 ) AS ahead
 JOIN event ON event.number = ahead.event
 """
 
-_READ_SQLITE = f"""
-SELECT {{columns}}
+_READ_SQLITE = """
+SELECT {columns}
 FROM json_each(:rows) AS claimed
 JOIN delivery AS ahead ON ahead.number IN (
     SELECT number FROM delivery
     WHERE destination = claimed.value ->> 'destination' AND lane = claimed.value ->> 'key'
       AND state IN ('pending', 'held', 'dead') AND (state <> 'dead' OR claimed.value ->> 'strict')
-    ORDER BY position LIMIT {DEPTH}
+    ORDER BY position LIMIT {depth}
 )
 JOIN event ON event.number = ahead.event
 """
 
-_OF_DELIVERY = ("destination", "lane", "position", "number", "state", "previous", "claims", "attempts", "retries")
+_OF_DELIVERY = (
+    "destination",
+    "lane",
+    "position",
+    "number",
+    "state",
+    "previous",
+    "claims",
+    "attempts",
+    "retries",
+    "part",
+)
 _OF_EVENT = (
     "number",
     "type",
@@ -97,11 +108,12 @@ def take_lanes(dialect: str) -> TextClause:
 
 
 @cache
-def read_claimed(dialect: str) -> TextualSelect:
-    """The first deliveries owed on the lanes `rows` (JSON): the columns of each, then those of its event."""
+def read_claimed(dialect: str, depth: int = DEPTH) -> TextualSelect:
+    """The first `depth` deliveries owed on the lanes `rows` (JSON): the columns of each, then those of its event."""
     columns = [f"ahead.{name} AS delivery_{name}" for name in _OF_DELIVERY]
     columns += [f"event.{name} AS event_{name}" for name in _OF_EVENT]
-    statement = text((_READ_SQLITE if dialect == "sqlite" else _READ_POSTGRESQL).format(columns=", ".join(columns)))
+    template = _READ_SQLITE if dialect == "sqlite" else _READ_POSTGRESQL
+    statement = text(template.format(columns=", ".join(columns), depth=depth))
     return statement.columns(
         *(column(f"delivery_{name}", delivery.c[name].type) for name in _OF_DELIVERY),
         *(column(f"event_{name}", event.c[name].type) for name in _OF_EVENT),

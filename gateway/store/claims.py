@@ -17,7 +17,7 @@ from gateway.core.document import StoredEvent
 from gateway.core.events import EventType, NoteRevision
 from gateway.core.values import dataclass
 from gateway.store import codec
-from gateway.store.claim_statements import read_claimed, take_lanes
+from gateway.store.claim_statements import DEPTH, read_claimed, take_lanes
 from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
 from gateway.store.lanes import is_each
@@ -40,14 +40,17 @@ LaneKey = tuple[int, int]
 _LANE = itemgetter(0, 1)
 _NUMBER = 3
 _STATE = 4
-_EVENT_TYPE = 10
+_EVENT_TYPE = 11
 
 # While several destinations are due, one of them takes at most this part of a claim.
 _LARGEST_PART = 4
 
 
 class ClaimedDelivery(NamedTuple):
-    """A delivery that a claim covers. `claims` counts this one too; `attempts` and `retries` are before it."""
+    """A delivery that a claim covers. `claims` counts this one too; `attempts` and `retries` are before it.
+
+    `part` is which of its messages a poller gets next.
+    """
 
     number: int
     destination: int
@@ -58,6 +61,7 @@ class ClaimedDelivery(NamedTuple):
     attempts: int
     retries: int
     event: StoredEvent
+    part: int = 0
 
 
 class ClaimedLane(NamedTuple):
@@ -89,10 +93,11 @@ async def claim(
     now: datetime,
     lease: timedelta,
     lanes: int = 500,
+    depth: int = DEPTH,
 ) -> Claim:
     """Claims up to `lanes` due lanes of `destinations` in the caller's transaction; urgent ranks first.
 
-    At most `DEPTH` deliveries of each lane, in order. The number of statements is constant. Lanes whose head turns out
+    At most `depth` deliveries of each lane, in order. The number of statements is constant. Lanes whose head turns out
     to wait (held, or dead where strict) are put to rest, those with nothing owed go; what retractions overtook is
     superseded.
     """
@@ -102,7 +107,7 @@ async def claim(
     if not taken:
         return Claim(token=token, now=now, until=until, lanes=())
     by_number = {one.number: one for one in destinations}
-    covered = await _cover(connection, taken, by_number)
+    covered = await _cover(connection, taken, by_number, depth)
     resting = [key for key in taken if key not in covered]
     if resting:
         rows = encode_rows(connection, _key_rows(resting))
@@ -126,10 +131,10 @@ async def _take(
 
 
 async def _cover(
-    connection: AsyncConnection, taken: Iterable[LaneKey], destinations: Mapping[int, Destination]
+    connection: AsyncConnection, taken: Iterable[LaneKey], destinations: Mapping[int, Destination], depth: int
 ) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
     lanes = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
-    result = await connection.execute(read_claimed(connection.dialect.name), encode_rows(connection, lanes))
+    result = await connection.execute(read_claimed(connection.dialect.name, depth), encode_rows(connection, lanes))
     # The first three columns are a delivery's place in its lane.
     rows = sorted(map(tuple, result.all()))
     ahead = [row for _, of_lane in groupby(rows, key=_LANE) for row in takewhile(_is_pending, of_lane)]
@@ -138,7 +143,7 @@ async def _cover(
         # Counted now, not when the claim is recorded: a retraction asks whether it may have left.
         mine = any_of(connection, delivery.c.number, published)
         await connection.execute(update(delivery).where(mine).values(claims=delivery.c.claims + 1))
-    return {place: tuple(map(_delivery_from, of_lane)) for place, of_lane in groupby(ahead, key=_LANE)}
+    return {place: tuple(map(delivery_from, of_lane)) for place, of_lane in groupby(ahead, key=_LANE)}
 
 
 def _is_pending(row: tuple[Any, ...]) -> bool:
@@ -184,9 +189,9 @@ def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
     return [{"destination": number, "key": key} for number, key in keys]
 
 
-def _delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
+def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
     """From the columns of `read_claimed`, by position: thousands a second pass here."""
-    destination, key, position, number, _, previous, claims, attempts, retries, *of_event = row
+    destination, key, position, number, _, previous, claims, attempts, retries, part, *of_event = row
     event, kind, job, source, brand, version, profile, occurred_at, recorded_at, body, note, revision = of_event
     return ClaimedDelivery(
         number=number,
@@ -197,6 +202,7 @@ def _delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
         claims=claims + 1,
         attempts=attempts,
         retries=retries,
+        part=part,
         event=StoredEvent(
             number=event,
             type=kind,

@@ -131,7 +131,7 @@ def _upsert_lanes(dialect: str) -> Executable:
 def _insert_deliveries(dialect: str) -> Executable:
     names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text")
     rows = given(dialect, **{name: delivery.c[name].type for name in names})
-    zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries")}
+    zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries", "part")}
     values = {name: rows.c[name] for name in names if name != "previous"}
     # What was sent before it: not a version that was superseded, skipped or, on a relaxed destination, given up
     # meanwhile, but what stood before that one. Versions begin at 1; 0 stands for none.

@@ -28,6 +28,7 @@ class Tried(NamedTuple):
 
     `attempted`: it left the building; `retried`: it counts in the schedule. A try that is neither (the transport was
     away, or the document could not be made) leaves those counts alone. `noted`: it gets a row of its own in `attempt`.
+    `part` is which of its messages is the next one; 0 too once there is none.
     """
 
     delivery: ClaimedDelivery
@@ -43,6 +44,7 @@ class Tried(NamedTuple):
     attempted: bool = True
     retried: bool = False
     noted: bool = True
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ async def record(connection: AsyncConnection, claim: Claim, results: Iterable[La
     recorded of it.
     """
     by_place = {result.lane.place: result for result in results}
-    owed = await _lock_own_lanes(connection, claim, sorted(by_place))
+    owed = await lock_claimed(connection, claim.token, sorted(by_place))
     mine = {place: by_place[place] for place in owed}
     tried = [one for result in mine.values() for one in result.tried]
     await _settle(connection, tried, now)
@@ -100,10 +102,10 @@ async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> N
     await record(connection, claim, [LaneResult(one) for one in claim.lanes], now)
 
 
-async def _lock_own_lanes(connection: AsyncConnection, claim: Claim, places: Sequence[LaneKey]) -> dict[LaneKey, int]:
-    """Locks, in everybody's order, the lanes that still carry the claim's token. By place: what is owed."""
+async def lock_claimed(connection: AsyncConnection, token: str, places: Sequence[LaneKey]) -> dict[LaneKey, int]:
+    """Locks, in the order given, the lanes that still carry a claim's token. By place: what is owed."""
     rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in places])
-    found = await connection.execute(_own_lanes(connection.dialect.name), {**rows, "token": claim.token})
+    found = await connection.execute(_own_lanes(connection.dialect.name), {**rows, "token": token})
     return {(number, key): owed for number, key, owed in found.all()}
 
 
@@ -164,6 +166,7 @@ def _settled_row(tried: Tried, now: datetime) -> dict[str, Any]:
         "claims": one.claims,
         "attempts": one.attempts + tried.attempted,
         "retries": one.retries + tried.retried,
+        "part": tried.part,
         "due_at": tried.due_at,
         "digest": tried.digest,
         "settled_at": None if tried.state == "pending" else now,
@@ -215,7 +218,7 @@ def _deliver_at_once(dialect: str) -> Executable:
 
 @cache
 def _settle_others(dialect: str) -> Executable:
-    names = ("state", "reason", "detail", "claims", "attempts", "retries", "due_at", "digest", "settled_at")
+    names = ("state", "reason", "detail", "claims", "attempts", "retries", "part", "due_at", "digest", "settled_at")
     rows = given(dialect, number=Number, **{name: delivery.c[name].type for name in names})
     values = {name: rows.c[name] for name in names}
     return update(delivery).where(delivery.c.number == rows.c.number).values(values)

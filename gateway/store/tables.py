@@ -315,7 +315,7 @@ destination = Table(
 # `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
 # `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it and
 # were recorded (of a note's publication, those begun), `attempts` the tries that left the building. A first try that
-# succeeded has no row in `attempt`.
+# succeeded has no row in `attempt`. `part` is how many of its messages a poller has acknowledged, while some are left.
 delivery = Table(
     "delivery",
     metadata,
@@ -332,6 +332,7 @@ delivery = Table(
     Column("claims", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),
     Column("retries", Integer, nullable=False, default=0),
+    Column("part", SmallInteger, nullable=False, default=0),
     Column("due_at", Moment),
     Column("digest", String(64)),
     Column("operation", Number),

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event as events_of
-from sqlalchemy import text
 
 from gateway.store import tables
 from gateway.store.claims import claim
@@ -13,7 +12,7 @@ from gateway.store.destinations import find_due_destinations
 from gateway.store.outbox import append
 from gateway.store.recording import LaneResult, Tried, record, release
 from tests.eventually import eventually
-from tests.outbound import LEASE, Outbox, opened
+from tests.outbound import LEASE, Outbox, opened, statements_of, waits_for_a_lock
 
 
 @pytest.fixture
@@ -147,16 +146,10 @@ async def one_after_the_other(outbox, one, other):
     async with outbox.database.engine.connect() as first, outbox.database.engine.connect() as second:
         await one(first)
         waiting = asyncio.create_task(other(second))
-        await eventually(lambda: waits_for_a_lock(outbox))
+        await eventually(lambda: waits_for_a_lock(outbox.database))
         await first.commit()
         await waiting
         await second.commit()
-
-
-async def waits_for_a_lock(outbox):
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    async with outbox.database.transaction() as connection:
-        return (await connection.execute(query)).scalar_one() > 0
 
 
 async def test_a_lane_being_appended_to_is_passed_over_by_a_claim(postgres_outbox):
@@ -266,22 +259,6 @@ async def test_what_follows_a_relaxed_lanes_last_dead_one_is_bridged_when_append
     await outbox.append(1, to=feed)
     [lane] = (await claimed_by(outbox)).lanes
     assert [(one.event.jobversion, one.previous) for one in lane.deliveries] == [(3, 1)]
-
-
-async def statements_of(outbox, work):
-    """How many statements `work` executes, BEGIN and COMMIT not counted."""
-    counted = []
-    engine = outbox.database.engine.sync_engine
-
-    def count(_connection, _cursor, statement, *_):
-        counted.append(statement)
-
-    events_of.listen(engine, "before_cursor_execute", count)
-    try:
-        await work()
-    finally:
-        events_of.remove(engine, "before_cursor_execute", count)
-    return len([one for one in counted if not one.startswith("BEGIN")])
 
 
 async def test_the_number_of_statements_depends_on_neither_batch_nor_backlog(outbox):

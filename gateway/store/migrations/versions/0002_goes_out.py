@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("claims", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("part", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", MOMENT),
         sa.Column("digest", sa.String(64)),
         sa.Column("operation", NUMBER),

@@ -1,0 +1,56 @@
+"""The whole road of two pollers: an account's offer reaches the provider, and the answer the account."""
+
+import pytest
+
+from gateway.brands import import_profile
+from gateway.inbound.work_topics import polled_by
+from gateway.outbound.poll_queue import Acknowledged
+from gateway.store.aggregates import load_organizations
+from gateway.store.destinations import load_destinations, put_destinations
+from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider
+from tests.polling import put_of
+
+
+@pytest.fixture
+async def road(staffed_url):
+    async with opened(staffed_url) as road:
+        yield road
+
+
+async def test_an_offer_is_polled_answered_and_its_answer_polled(road):
+    queue = road.gateway.make_poll_queue()
+    work, feed = await both_queues(road)
+    await road.receive(offer("A-1"))
+    assert [put_of(one)["job"]["status"] for one in await queue.hand_out([work], 10)] == ["offered"]
+    await road.receive(provider("offer.accept", "A-1"))
+    told = []
+    while handed := await queue.hand_out([feed], 10):
+        [one] = handed
+        [(entity, members)] = put_of(one).items()
+        told.append((entity, members["status"]))
+        assert await queue.acknowledge([feed], one.receipt, error=None) is Acknowledged.SETTLED
+        if entity == "job":
+            assert (members["external_id"], bool(members["customer"]["phone_number"])) == ("A-1", True)
+    assert told == [("job", "offered"), ("job", "unscheduled"), ("joboffer", "accepted")]
+    assert await road.is_balanced()
+
+
+async def both_queues(road):
+    """The queues of Lakeside's work and of a brand's feed."""
+    await import_polled(road)
+    async with road.database.transaction() as connection:
+        organizations = await load_organizations(connection, range(1, 1000))
+        lakeside = next(one for one in organizations.values() if one.handle == LAKESIDE)
+        await put_destinations(connection, [polled_by(lakeside)])
+        there = await load_destinations(connection)
+    await road.gateway.keeper.refresh()
+    return there[f"poll.{LAKESIDE}"], there["feed.harborline.poll"]
+
+
+async def import_polled(road):
+    text = (BRANDS / "harborline" / "profile.v1.yaml").read_text(encoding="utf-8")
+    text = text.replace("version: 1\n", "version: 2\n", 1)
+    feed = "destinations:\n  - {name: feed.harborline.poll, kind: poll}\n"
+    text = text.replace("destinations:\n", feed, 1) if "\ndestinations:\n" in text else f"{text}\n{feed}"
+    found = await import_profile(road.database, text, file="profile.yaml", author="ops", reason="test")
+    assert found.profiles, found.problems

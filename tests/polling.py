@@ -1,0 +1,52 @@
+"""Poll queues in tests: facts of events as they are stored, and what is read from a message."""
+
+import orjson
+
+from gateway.outbound.poll_queue import PollQueue
+
+
+def queue_of(database, **about):
+    return PollQueue(
+        database, about.pop("find_profile", lambda _event, _destination: None), jitter=lambda: 0.0, **about
+    )
+
+
+def body(job, *, was="offered", now="unscheduled", visits=(), **more):
+    """The stored facts of an event, as JSON."""
+    facts = {
+        "job": {"id": f"job-{job}", "external_id": f"WO-{job}", "title": "Dishwasher"},
+        "previous_status": was,
+        "status": now,
+        "closure": None,
+        **more,
+    }
+    if visits:
+        facts["appointments"] = [
+            {"id": f"apt-{number}", "status": "scheduled", "start": "2026-03-03T11:00:00Z", "duration_seconds": 7200}
+            for number in visits
+        ]
+    return orjson.dumps(facts).decode()
+
+
+def plain(job):
+    """One message to a provider or an account: nothing but the job."""
+    return body(job, was="unscheduled", now="complete", closure="completed")
+
+
+async def owe(outbox, *jobs, to, **about):
+    for job in jobs:
+        await outbox.append(job, to=to, kind="job.completed", body=plain(job), **about)
+
+
+def put_of(handed):
+    [action] = handed.message["Message"]["Request"]["Payload"]["Actions"]
+    return action["Put"]
+
+
+def jobs_of(handed):
+    return [one.event.job for one in handed]
+
+
+async def only_delivery(outbox):
+    [row] = (await outbox.deliveries()).values()
+    return row
