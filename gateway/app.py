@@ -21,7 +21,6 @@ from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
 from gateway.inbound.doors import SHARED, Doors
 from gateway.inbound.gathering import Gathering
-from gateway.inbound.http.callers import Callers
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
@@ -29,13 +28,16 @@ from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
+from gateway.outbound.poll_queue import KIND as POLL
 from gateway.outbound.poll_queue import PollQueue
 from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
+from gateway.store.keys import CallerKind
 from gateway.store.numbers import Numbers
 from gateway.store.readiness import insist_on_schema
+from gateway.web.callers import Callers
 from gateway.wide_events import log_attempt, log_records
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.claims import Claim
     from gateway.store.destinations import Destination
+    from gateway.store.keys import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -164,6 +167,16 @@ class Gateway:
             raise LookupError(f"{event.brand} v{event.profile_version} cannot be read")
         return profile
 
+    def polled_by(self, caller: Caller) -> list[Destination]:
+        """The poll queues of a caller: of its brands, or its one brand; of its organization's work."""
+        directory = self.keeper.directory
+        if caller.kind is CallerKind.ACCOUNT:
+            brands = [caller.brand] if caller.brand else directory.brands_of(caller.name)
+            owed = [one for brand in brands for one in directory.feeds.get(brand, ())]
+        else:
+            owed = list(directory.work.get(caller.name, ()))
+        return [one for one in owed if one.kind == POLL]
+
     def make_poll_queue(self) -> PollQueue:
         """What serves the calls of pollers. It may be shared by all of them."""
         return PollQueue(self.database, self.find_profile, ready=self.know_profiles, attempted=log_attempt)
@@ -252,7 +265,7 @@ class Gateway:
     async def _edge(self) -> None:
         callers = Callers(self.database, self.settings.sealer)
         gathering = Gathering(self.make_receiver().receive)
-        edge = make_edge(callers, gathering, self.database)
+        edge = make_edge(self.database, callers, gathering, self.make_poll_queue(), self.polled_by)
         try:
             async with asyncio.TaskGroup() as group:
                 behind = [group.create_task(gathering.run()), group.create_task(self._note_use(callers))]

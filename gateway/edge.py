@@ -17,17 +17,21 @@ from starlette.responses import Response
 
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
-from gateway.inbound.http.problems import ProblemError, answer_problem
 from gateway.inbound.http.reads import own_record
+from gateway.outbound.http.connect import agent_ack, agent_out
+from gateway.web.problems import ProblemError, answer_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from starlette.requests import Request
 
     from gateway.inbound.gathering import Gathering
-    from gateway.inbound.http.callers import Callers
+    from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
+    from gateway.store.destinations import Destination
+    from gateway.store.keys import Caller
+    from gateway.web.callers import Callers
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +39,17 @@ BACKLOG = 1024
 READY_SECONDS = 2.0
 
 
-def make_edge(callers: Callers, gathering: Gathering, database: Database) -> FastAPI:
-    """The application. It is ready for work while `database` answers: Kafka being away stops nothing here."""
+def make_edge(
+    database: Database,
+    callers: Callers,
+    gathering: Gathering,
+    queue: PollQueue,
+    owed_to: Callable[[Caller], Sequence[Destination]],
+) -> FastAPI:
+    """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
+
+    `owed_to` are the destinations that a caller fetches from by polling.
+    """
     edge = FastAPI(title="Enterprise integration gateway", version="1", docs_url="/docs", redoc_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
     edge.add_exception_handler(HTTPException, _answer_nowhere)
@@ -44,6 +57,8 @@ def make_edge(callers: Callers, gathering: Gathering, database: Database) -> Fas
     edge.add_api_route("/healthz", _alive, include_in_schema=False)
     edge.add_api_route("/readyz", _readiness(database), include_in_schema=False)
     edge.add_route("/agent/in", agent_in(callers, gathering), methods=["POST"])
+    edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
+    edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
     for address in ADDRESSES:
         edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)

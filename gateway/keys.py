@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from gateway.brands import load_library
 from gateway.core.values import dataclass, replace
+from gateway.inbound.work_topics import polled_by
 from gateway.owners import own_account, own_organization
 from gateway.sealing import hash_token, new_secret, new_token
 from gateway.store.accounts import load_accounts
+from gateway.store.aggregates import load_organizations
+from gateway.store.destinations import put_destinations
 from gateway.store.keys import (
     MOST_LIVE,
     CallerKind,
@@ -66,6 +69,10 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
         await lock_profiles(connection)
         await lock_keys(connection)
         owner = await _find_owner(connection, wanted)
+        if wanted.kind is CallerKind.ORGANIZATION:
+            # By default its work waits for it to be fetched.
+            found = await load_organizations(connection, [owner])
+            await put_destinations(connection, [polled_by(one) for one in found.values()])
         if wanted.brand is not None:
             await _insist_on_brand(connection, wanted.brand, owner)
         is_operator = wanted.kind is CallerKind.OPERATOR

@@ -1,22 +1,14 @@
 """The HTTP edge on real databases: Connect's signed batches and the canonical API end where the topics end."""
 
-import asyncio
 import gzip
-import hashlib
-import hmac
-from contextlib import asynccontextmanager
 
-import httpx
-import orjson
 import pytest
 
-from gateway.edge import make_edge
-from gateway.inbound.gathering import Gathering
-from gateway.inbound.http.callers import FAILURES_A_MINUTE, Callers
-from gateway.sealing import Sealer
 from gateway.store import tables
+from gateway.web.callers import FAILURES_A_MINUTE
+from tests.edge import bearer, envelope, job_offer, post_in, serving
 from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
-from tests.keys import SEALING_KEY, make_key
+from tests.keys import make_key
 
 CUSTOMER = {"name": "Bo Berg", "phones": [{"number": "+15550100"}]}
 
@@ -25,20 +17,6 @@ CUSTOMER = {"name": "Bo Berg", "phones": [{"number": "+15550100"}]}
 async def road(staffed_url):
     async with opened(staffed_url) as road:
         yield road
-
-
-@asynccontextmanager
-async def serving(road, receive=None):
-    """A client of the edge over the road's receiver."""
-    gathering = Gathering(receive or road.receiver.receive)
-    callers = Callers(road.database, Sealer([SEALING_KEY]))
-
-    running = asyncio.create_task(gathering.run())
-    transport = httpx.ASGITransport(make_edge(callers, gathering, road.database))
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        yield client
-    running.cancel()
-    await asyncio.wait([running])
 
 
 @pytest.fixture
@@ -55,35 +33,6 @@ async def evergreen(road):
 @pytest.fixture
 async def lakeside(road):
     return await make_key(road.database, organization=LAKESIDE)
-
-
-def envelope(record_type, version="v3", message_id=None, **record):
-    header = {"record_type": record_type, "version": version}
-    return {"header": header | ({"messageID": message_id} if message_id else {}), "record": record}
-
-
-def job_offer(number, **more):
-    return envelope(
-        "job",
-        external_id=number,
-        status="offered",
-        title="No heat",
-        organization={"name": "Lakeside"},
-        customer={"first_name": "Bo", "phone_numbers": [{"number": "+15550100", "primary": 1}]},
-        **more,
-    )
-
-
-async def post_in(client, key, body, *, compressed=True, signature=None, **headers):
-    raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    raw = gzip.compress(raw) if compressed else raw
-    signed = signature or hmac.new(bytes.fromhex(key["secret"]), raw, hashlib.sha256).hexdigest()
-    sent = {"X-Dispatch-Key": key["key"], "X-Dispatch-Signature": signed, "Content-Type": "application/json", **headers}
-    return await client.post("/agent/in", content=raw, headers=sent)
-
-
-def bearer(key):
-    return {"Authorization": f"Bearer {key['token']}"}
 
 
 async def post_offer(client, key, job="A-1", *, idempotency_key=None, **more):

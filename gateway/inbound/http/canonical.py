@@ -9,11 +9,11 @@ import orjson
 from starlette.responses import Response
 
 from gateway.core.outcomes import Applied, Ignored, Parked, Quarantined, Refused, Unmapped, Why
-from gateway.inbound.http.bodies import read_body, read_json
-from gateway.inbound.http.problems import ProblemError
 from gateway.inbound.http.taking import record_of, take_in
 from gateway.inbound.receipts import receipt_of
 from gateway.mapping.receipts import receipt_body
+from gateway.web.bodies import read_body, read_json
+from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.core.parties import Json
     from gateway.inbound.entry import Entry
     from gateway.inbound.gathering import Gathering
-    from gateway.inbound.http.callers import Callers
+    from gateway.web.callers import Callers
 
 MOST_BYTES = 1_048_576
 LONGEST_KEY = 200

@@ -9,17 +9,17 @@ import orjson
 from starlette.responses import Response
 
 from gateway.core.ids import Kind, find_number
-from gateway.inbound.http.problems import ProblemError
 from gateway.mapping.receipts import Receipt, receipt_body
 from gateway.store.record_queries import find_record_of
+from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
-    from gateway.inbound.http.callers import Callers
     from gateway.store.database import Database
+    from gateway.web.callers import Callers
 
 
 def own_record(callers: Callers, database: Database) -> Callable[[Request], Awaitable[Response]]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from gateway.core.parties import Side
 from gateway.inbound.doors import HTTP_ACTIONS, HTTP_OFFERS
 from gateway.inbound.gathering import NoRoomError
-from gateway.inbound.http.problems import ProblemError
 from gateway.inbound.record import RawRecord
 from gateway.store.failures import may_pass
 from gateway.store.keys import CallerKind
+from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

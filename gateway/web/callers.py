@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.inbound.http.problems import ProblemError
 from gateway.sealing import hash_token
 from gateway.store.keys import find_by_public_key, find_by_token, touch
+from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from gateway.inbound.http.problems import ProblemError
+from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
