@@ -7,6 +7,7 @@ from gateway.inbound.work_topics import polled_by
 from gateway.outbound.poll_queue import Acknowledged
 from gateway.store.aggregates import load_organizations
 from gateway.store.destinations import load_destinations, put_destinations
+from gateway.store.tables import organization
 from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider
 from tests.polling import put_of
 
@@ -38,9 +39,9 @@ async def test_an_offer_is_polled_answered_and_its_answer_polled(road):
 async def both_queues(road):
     """The queues of Lakeside's work and of a brand's feed."""
     await import_polled(road)
+    [row] = await road.rows(organization, organization.c.handle == LAKESIDE)
     async with road.database.transaction() as connection:
-        organizations = await load_organizations(connection, range(1, 1000))
-        lakeside = next(one for one in organizations.values() if one.handle == LAKESIDE)
+        lakeside = (await load_organizations(connection, [row["number"]]))[row["number"]]
         await put_destinations(connection, [polled_by(lakeside)])
         there = await load_destinations(connection)
     await road.gateway.keeper.refresh()
