@@ -50,7 +50,7 @@ def make_edge(
 
     `owed_to` are the destinations that a caller fetches from by polling.
     """
-    edge = FastAPI(title="Enterprise integration gateway", version="1", docs_url="/docs", redoc_url=None)
+    edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
     edge.add_exception_handler(HTTPException, _answer_nowhere)
     edge.add_exception_handler(Exception, _answer_bug)

@@ -8,7 +8,12 @@ import sys
 import structlog
 
 # A database driver at `debug` would log the parameters of statements.
-_QUIET = {"aiokafka": logging.ERROR, "faststream": logging.WARNING, "aiosqlite": logging.WARNING}
+_QUIET = {
+    "aiokafka": logging.ERROR,
+    "faststream": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+    "uvicorn": logging.WARNING,
+}
 
 
 def start_logging(level: str) -> None:
