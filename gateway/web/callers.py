@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -9,7 +10,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.sealing import hash_token
 from gateway.store.keys import find_by_public_key, find_by_token, touch
@@ -45,7 +46,7 @@ class Callers:
         self._database = database
         self._sealer = sealer
         self._monotonic = monotonic
-        self._believed: dict[str, tuple[float, object]] = {}
+        self._believed: dict[str, tuple[float, asyncio.Task[Any]]] = {}
         self._failures: Counter[str] = Counter()
         self._minute = 0
         self._used: dict[int, datetime] = {}
@@ -86,16 +87,25 @@ class Callers:
                 await touch(connection, used)
 
     async def _look_up(self, name: str, read: Callable[[Transaction], Awaitable[_T]]) -> _T:
+        """What `read` finds, or has found a moment ago; whoever asks meanwhile waits for the same look."""
         now = self._monotonic()
-        at, found = self._believed.get(name, (float("-inf"), None))
-        if now - at < BELIEVED_SECONDS:
-            return found  # type: ignore[return-value]
-        async with self._database.transaction() as connection:
-            fresh = await read(connection)
-        if len(self._believed) >= MOST_BELIEVED:
-            self._believed.clear()
-        self._believed[name] = (now, fresh)
-        return fresh
+        at, looking = self._believed.get(name, (float("-inf"), None))
+        if looking is None or now - at >= BELIEVED_SECONDS:
+            if len(self._believed) >= MOST_BELIEVED:
+                self._believed.clear()
+            looking = asyncio.create_task(self._read(name, read))
+            self._believed[name] = (now, looking)
+        # Whoever goes away ends nobody else's look.
+        found: _T = await asyncio.shield(looking)
+        return found
+
+    async def _read(self, name: str, read: Callable[[Transaction], Awaitable[_T]]) -> _T:
+        try:
+            async with self._database.transaction() as connection:
+                return await read(connection)
+        except BaseException:
+            self._believed.pop(name, None)
+            raise
 
     def _succeeded(self, caller: Caller) -> Caller:
         self._used[caller.key] = datetime.now(UTC)
