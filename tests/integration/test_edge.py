@@ -2,6 +2,7 @@
 
 import gzip
 
+import httpx
 import pytest
 
 from gateway.store import tables
@@ -174,6 +175,18 @@ async def test_whoever_fails_too_often_waits(client, evergreen):
         assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 401
     assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 429
     assert (await client.post("/v1/offers", json={}, headers=bearer(evergreen))).status_code == 429
+
+
+async def test_nobody_locks_another_out_by_failing_with_their_key(client, evergreen):
+    transport = httpx.ASGITransport(client._transport.app, client=("10.9.8.7", 1))
+    wrong = {"signature": "0" * 64}
+    for host in range(2):
+        guessing = httpx.ASGITransport(client._transport.app, client=(f"10.0.0.{host}", 1))
+        async with httpx.AsyncClient(transport=guessing, base_url="http://gateway") as guesser:
+            codes = [(await post_in(guesser, evergreen, [], **wrong)).status_code for _ in range(FAILURES_A_MINUTE)]
+    assert set(codes) == {429}
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as partner:
+        assert (await post_in(partner, evergreen, [])).status_code == 200
 
 
 async def test_nothing_is_lost_while_the_database_is_away(road, evergreen):
