@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.core.ids import MAX_NUMBER
 from gateway.core.values import dataclass
-from gateway.core.visibility import Withheld, open_for
 from gateway.mapping import connect_out
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Fault, Rejected, Retryable, next_step
+from gateway.outbound.texts import text_of
 from gateway.store.claims import claim
 from gateway.store.clock import DatabaseClock
 from gateway.store.notes import load_notes
@@ -212,7 +212,7 @@ class PollQueue:
                 audience=destination.audience,
                 profile=self._find_profile(event, destination),
                 kept=work.jobs.get(connect_out.job_of(event) or 0),
-                note_text=_note_text(work, destination, event),
+                note_text=text_of(event, work.notes, destination.audience),
             )
         except Exception as error:  # noqa: BLE001 - a bug met by one message stops its own lane and no other
             tell_bug("render.failed", error, delivery=one.number)
@@ -280,10 +280,3 @@ async def _with_what_it_needs(connection: Transaction, claimed: Claim) -> _Work:
     notes = await load_notes(connection, {event.note.number for event in events if event.note})
     jobs = await load_kept_jobs(connection, filter(None, map(connect_out.job_of, events)))
     return _Work(claimed, notes, jobs)
-
-
-def _note_text(work: _Work, destination: Destination, event: StoredEvent) -> str | Withheld | None:
-    if event.note is None:
-        return None
-    held = work.notes.get(event.note.number)
-    return Withheld() if held is None else open_for(held, destination.audience, revision=event.note.revision)

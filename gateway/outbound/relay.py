@@ -19,11 +19,11 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from gateway.core.values import dataclass
-from gateway.core.visibility import Withheld, open_for
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, next_step
 from gateway.outbound.publisher import Outgoing, Publisher
+from gateway.outbound.texts import text_of
 from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
 from gateway.store.clock import DatabaseClock
 from gateway.store.destinations import Destination, find_due_destinations
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from gateway.core.document import StoredEvent
     from gateway.core.notes import Note
+    from gateway.core.visibility import Withheld
     from gateway.mapping.render import Document
     from gateway.store.claims import LaneKey
     from gateway.store.database import Database
@@ -241,11 +242,7 @@ class Relay:
         return reachable
 
     def _document(self, work: Work, destination: Destination, one: ClaimedDelivery) -> Document | Rejected:
-        note = one.event.note
-        text: str | Withheld | None = None
-        if note is not None:
-            held = work.notes.get(note.number)
-            text = Withheld() if held is None else open_for(held, destination.audience, revision=note.revision)
+        text = text_of(one.event, work.notes, destination.audience)
         try:
             document = self._render(one.event, destination, one.previous, text)
         except Exception as error:  # noqa: BLE001 - a bug met by one document stops its own lane and no other
