@@ -2,7 +2,9 @@
 
 import orjson
 
+from gateway.brands import import_profile
 from gateway.outbound.poll_queue import PollQueue
+from tests.inbound import BRANDS
 
 
 def queue_of(database, **about):
@@ -50,3 +52,13 @@ def jobs_of(handed):
 async def only_delivery(outbox):
     [row] = (await outbox.deliveries()).values()
     return row
+
+
+async def import_polled(road):
+    """Harborline's next version, with a poll queue beside its topic."""
+    text = (BRANDS / "harborline" / "profile.v1.yaml").read_text(encoding="utf-8")
+    text = text.replace("version: 1\n", "version: 2\n", 1)
+    feed = "destinations:\n  - {name: feed.harborline.poll, kind: poll}\n"
+    text = text.replace("destinations:\n", feed, 1) if "\ndestinations:\n" in text else f"{text}\n{feed}"
+    found = await import_profile(road.database, text, file="profile.yaml", author="ops", reason="test")
+    assert found.profiles, found.problems

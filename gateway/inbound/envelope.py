@@ -6,6 +6,7 @@ what is wrong inside then stands in `flaw`, and `translate` returns it. Without 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -125,7 +126,7 @@ def _read_connect(
         return headers.flaw or flaw or sender
     header, record = tree["header"], tree["record"]
     top = header if isinstance(header, dict) else {}
-    identity = _read_attribute(top, "messageID", "header.") or _read_attribute({**headers.texts}, "ce_id", "headers.")
+    identity = _read_attribute(top, "messageID", "header.") or _read_attribute(headers.texts, "ce_id", "headers.")
     wrong_header = None if isinstance(header, dict) else unreadable(Unreadable.WRONG_TYPE, "header")
     wrong_record = None if isinstance(record, dict) else unreadable(Unreadable.WRONG_TYPE, "record")
     kind, version = top.get("record_type"), top.get("version")
@@ -174,7 +175,7 @@ def _read_source(raw: RawRecord, claimed: Json) -> str | Quarantined:
     return _read_id(claimed, "source")
 
 
-def _read_attribute(tree: dict[str, Json], name: str, before: str = "") -> str | Quarantined | None:
+def _read_attribute(tree: Mapping[str, Json], name: str, before: str = "") -> str | Quarantined | None:
     value = tree.get(name)
     return None if value is None or value == "" else _read_id(value, before + name)
 

@@ -6,8 +6,8 @@ import pytest
 from gateway.store import tables
 from tests.edge import envelope, post_in, post_signed, serving
 from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
-from tests.integration.test_poll_road import import_polled
 from tests.keys import make_key
+from tests.polling import import_polled
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import pytest
 
-from gateway.brands import import_profile
 from gateway.inbound.work_topics import polled_by
 from gateway.outbound.poll_queue import Acknowledged
 from gateway.store.aggregates import load_organizations
 from gateway.store.destinations import load_destinations, put_destinations
 from gateway.store.tables import organization
-from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider
-from tests.polling import put_of
+from tests.inbound import LAKESIDE, offer, opened, provider
+from tests.polling import import_polled, put_of
 
 
 @pytest.fixture
@@ -46,12 +45,3 @@ async def both_queues(road):
         there = await load_destinations(connection)
     await road.gateway.keeper.refresh()
     return there[f"poll.{LAKESIDE}"], there["feed.harborline.poll"]
-
-
-async def import_polled(road):
-    text = (BRANDS / "harborline" / "profile.v1.yaml").read_text(encoding="utf-8")
-    text = text.replace("version: 1\n", "version: 2\n", 1)
-    feed = "destinations:\n  - {name: feed.harborline.poll, kind: poll}\n"
-    text = text.replace("destinations:\n", feed, 1) if "\ndestinations:\n" in text else f"{text}\n{feed}"
-    found = await import_profile(road.database, text, file="profile.yaml", author="ops", reason="test")
-    assert found.profiles, found.problems

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from starlette.responses import Response
 
+from gateway.core.ids import Kind, canonical_id
 from gateway.core.outcomes import Applied, Ignored, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.inbound.http.taking import record_of, take_in
 from gateway.inbound.receipts import receipt_of
@@ -140,8 +141,7 @@ def _message_id(request: Request) -> str | None:
 def answer(entry: Entry) -> Response:
     """What became of a record, as HTTP says it."""
     outcome, body = entry.outcome, receipt_body(receipt_of(entry))
-    record = body["record"]
-    location = f"/v1/records/{record['id']}" if isinstance(record, dict) else ""
+    location = f"/v1/records/{canonical_id(Kind.RECORD, entry.number)}"
     match outcome:
         case Applied() | Ignored():
             return _json(HTTPStatus.OK, body, location)

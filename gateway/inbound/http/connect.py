@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
+from gateway.core.ids import Kind, canonical_id
 from gateway.inbound.http.taking import record_of, take_in
 from gateway.inbound.receipts import receipt_of
 from gateway.mapping.receipts import receipt_body
@@ -62,6 +63,5 @@ def _encode(envelope: Json) -> bytes:
 
 def _outcome(index: int, entry: Entry) -> dict[str, Json]:
     body = receipt_body(receipt_of(entry))
-    record = body.pop("record")
-    own = record if isinstance(record, dict) else {}
-    return {"index": index, "id": own.get("id"), "message_id": own.get("message_id"), **body}
+    del body["record"]
+    return {"index": index, "id": canonical_id(Kind.RECORD, entry.number), "message_id": entry.message_id, **body}
