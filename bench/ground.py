@@ -68,8 +68,8 @@ class Run:
         asyncio.run(create_topics(self.kafka, [f"{self.prefix}{name}" for name in names], partitions=PARTITIONS))
 
     @contextlib.contextmanager
-    def processes(self, *modules: tuple[str, ...]) -> Iterator[dict[str, int]]:
-        """Python processes by name, ended by their id; the name is the last word of each."""
+    def processes(self, *modules: tuple[str, ...], **settings: str) -> Iterator[dict[str, int]]:
+        """Python processes by name, ended by their id; the name is the last word of each. `settings` are variables."""
         log = Path("var/bench/processes.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         running: dict[str, subprocess.Popen[bytes]] = {}
@@ -77,7 +77,7 @@ class Run:
             try:
                 for words in modules:
                     running[words[-1]] = subprocess.Popen(
-                        [sys.executable, "-m", *words], env=self.environment, stderr=errors
+                        [sys.executable, "-m", *words], env=self.environment | settings, stderr=errors
                     )
                 yield {name: process.pid for name, process in running.items()}
             finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from bench.ground import ACCOUNT, BRAND
 from bench.traffic import offer
@@ -17,6 +17,7 @@ from gateway.outbound.outcome import Delivered
 from gateway.outbound.relay import Relay
 from gateway.settings import Settings
 from gateway.store.tables import metadata
+from tests.statements import statements_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,26 +53,18 @@ async def count_statements(base: Ground) -> dict[str, float]:
         relay = Relay(gateway.database, Acknowledging(), gateway.render)
         await receiver.receive(_records(run.prefix, 0))
         await relay.relay_once()
-        counted = [0]
-        event.listen(gateway.database.engine.sync_engine, "before_cursor_execute", lambda *_: _add(counted))
         rows = await _rows(gateway)
-        counted[0] = 0
-        await receiver.receive(_records(run.prefix, BATCH))
-        in_batch = counted[0]
+        async with statements_within(gateway.database) as in_batch:
+            await receiver.receive(_records(run.prefix, BATCH))
         written = await _rows(gateway) - rows
-        counted[0] = 0
-        await relay.relay_once()
-        in_claim = counted[0]
+        async with statements_within(gateway.database) as in_claim:
+            await relay.relay_once()
         await gateway.database.close()
     return {
-        "statements_per_batch": in_batch,
-        "statements_per_claim": in_claim,
+        "statements_per_batch": len(in_batch),
+        "statements_per_claim": len(in_claim),
         "rows_per_record": written / BATCH,
     }
-
-
-def _add(counted: list[int]) -> None:
-    counted[0] += 1
 
 
 def _records(prefix: str, first: int) -> list[RawRecord]:

@@ -15,6 +15,7 @@ from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.source import dotted
 from gateway.store.accounts import make_account
+from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import NewDestination, load_destinations, put_destinations
 from gateway.store.operators import Action, write_action
@@ -78,7 +79,7 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
         now = await database.now(connection)
         released = await release_mapped(connection, in_force, Operator(author=author, reason=reason), now)
         if released.deliveries:
-            await database.notify(connection, CHANNEL)
+            await notify(connection, CHANNEL)
     return Imported((profile,), problems, {profile.brand: released})
 
 

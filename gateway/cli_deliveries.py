@@ -26,6 +26,7 @@ from gateway.cli_output import (
     show_verdicts,
 )
 from gateway.core.ids import Kind, canonical_id
+from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator, Verdict, reopen, skip
 from gateway.store.delivery_queries import DeliveryState, DeliveryView, find_delivery, list_deliveries
 from gateway.store.outbox import CHANNEL
@@ -121,7 +122,7 @@ async def _done(database: Database, verb: Verb, numbers: list[int], operator: Op
     async with database.transaction() as connection:
         verdicts = await verb(connection, numbers, operator, await database.now(connection))
         if Verdict.DONE in verdicts.values():
-            await database.notify(connection, CHANNEL)
+            await notify(connection, CHANNEL)
     return verdicts
 
 

@@ -9,6 +9,7 @@ from gateway.core.ids import Kind, Ref, canonical_id, find_number
 from gateway.core.parties import Organization
 from gateway.store.accounts import load_accounts, make_account
 from gateway.store.aggregates import load_organizations, save_organizations
+from gateway.store.bulk import Writes
 from gateway.store.numbers import claim_record_number, take_one
 from gateway.store.references import Target, find_targets, save_targets
 
@@ -62,10 +63,12 @@ async def own_organization(connection: Transaction, written: str, name: str | No
         raise CannotOwn(f"another organization has the handle {handle}")
     made = number if number is not None else await take_one(connection, "record")
     members = {"name": name} if name else {}
-    await save_organizations(connection, [Organization(number=made, handle=_fit(handle), members=members)])
+    writes = Writes(connection)
+    save_organizations(writes, [Organization(number=made, handle=_fit(handle), members=members)])
     # What was parked for it is decided by the clock, now that the name stands for something.
     absent = frozenset() if found else frozenset({ref})
-    await save_targets(connection, {ref: Target(made, waiting=held.waiting)}, absent)
+    save_targets(writes, {ref: Target(made, waiting=held.waiting)}, absent)
+    await writes.make()
     return made
 
 

@@ -8,14 +8,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import orjson
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 
 from gateway.app import Gateway
 from gateway.brands import import_profile
@@ -26,6 +26,7 @@ from gateway.inbound.record import RawRecord
 from gateway.settings import Settings
 from gateway.store import codec, tables
 from gateway.store.ledger import Ledger, read_ledger
+from tests.statements import statements_within
 
 PREFIX = "t."
 EVERGREEN, LAKESIDE = "evergreen-warranty", "lakeside-appliance"
@@ -221,20 +222,9 @@ class Road:
     async def is_balanced(self) -> bool:
         return (await self.ledger()).difference == 0
 
-    @asynccontextmanager
-    async def counted(self) -> AsyncIterator[list[str]]:
-        """The statements that are executed within."""
-        statements: list[str] = []
-
-        def note(_connection, _cursor, statement, *_rest) -> None:
-            statements.append(statement)
-
-        engine = self.database.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            yield statements
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
+    def counted(self) -> AbstractAsyncContextManager[list[tuple[str, object]]]:
+        """The statements that are executed within, with their parameters."""
+        return statements_within(self.database)
 
     def again(self, raw: RawRecord, **changed) -> RawRecord:
         return replace(raw, **changed)

@@ -5,16 +5,17 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import event as events_of
 from sqlalchemy import select, text
 
 from gateway.core.visibility import Audience
 from gateway.mapping.render import Document
 from gateway.outbound.outcome import Delivered
 from gateway.store import tables
+from gateway.store.bulk import Writes
 from gateway.store.database import Database
 from gateway.store.destinations import NewDestination, put_destinations
 from gateway.store.outbox import NewDelivery, NewEvent, append
+from tests.statements import statements_within
 
 LEASE = timedelta(seconds=60)
 
@@ -89,10 +90,10 @@ class Outbox:
         deliveries = [self.delivery(event, to, **of_delivery) for event in events]
         now = datetime.now(UTC) - timedelta(seconds=1)
         if connection is not None:
-            await append(connection, events, deliveries, now)
+            await append(Writes(connection), events, deliveries, now)
         else:
             async with self.database.transaction() as own:
-                await append(own, events, deliveries, now)
+                await append(Writes(own), events, deliveries, now)
         return deliveries
 
     async def rows(self, table, *order):
@@ -163,18 +164,9 @@ def render_plainly(event, destination, previous, note_text):
 
 async def statements_of(outbox, work):
     """How many statements `work` executes, BEGIN and COMMIT not counted."""
-    counted = []
-    engine = outbox.database.engine.sync_engine
-
-    def count(_connection, _cursor, statement, *_):
-        counted.append(statement)
-
-    events_of.listen(engine, "before_cursor_execute", count)
-    try:
+    async with statements_within(outbox.database) as said:
         await work()
-    finally:
-        events_of.remove(engine, "before_cursor_execute", count)
-    return len([one for one in counted if not one.startswith("BEGIN")])
+    return len(said)
 
 
 async def waits_for_a_lock(database):

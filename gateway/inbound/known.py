@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from gateway.core.visibility import Private
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
+    from gateway.store.bulk import Writes
     from gateway.store.database import Transaction
 
 _ABOUT_ALL_USERS = (PutUser, DeactivateUser, ReactivateUser)
@@ -319,17 +320,17 @@ async def _load_parties(connection: Transaction, known: Known, readings: list[Tr
     known.customers = await aggregates.load_customers(connection, customers)
 
 
-async def save(connection: Transaction, known: Known, settled: Iterable[Entry], now: datetime) -> None:
-    """Writes what changed: jobs with their visits, parties, notes, and what references stand for or are waited for."""
+async def save(writes: Writes, known: Known, settled: Iterable[Entry], now: datetime) -> None:
+    """Plans to write what changed: jobs with their visits, parties, notes, what references stand for or are awaited."""
     jobs = [job for number, job in known.jobs.items() if job is not known.before.get(number)]
-    await aggregates.save_jobs(connection, known.before, jobs, now)
+    aggregates.save_jobs(writes, known.before, jobs, now)
     changed = known.changed.values()
-    await aggregates.save_organizations(connection, [one for one in changed if isinstance(one, Organization)])
-    await aggregates.save_users(connection, [one for one in changed if isinstance(one, User)])
-    await aggregates.save_customers(connection, [one for one in changed if isinstance(one, Customer)])
-    await notes.save_notes(connection, [one for one in changed if isinstance(one, Note)])
+    aggregates.save_organizations(writes, [one for one in changed if isinstance(one, Organization)])
+    aggregates.save_users(writes, [one for one in changed if isinstance(one, User)])
+    aggregates.save_customers(writes, [one for one in changed if isinstance(one, Customer)])
+    notes.save_notes(writes, [one for one in changed if isinstance(one, Note)])
     moved = known.jobs_left()
-    await waiting.leave_behind(connection, moved)
+    await waiting.leave_behind(writes.connection, moved)
     known_now = {ref: known.targets[ref] for ref in known.released} | known.retargeted
     left = known.left.keys() - moved.keys()
     targets = {ref: replace(target, waiting=ref in left) for ref, target in known_now.items()}
@@ -338,4 +339,4 @@ async def save(connection: Transaction, known: Known, settled: Iterable[Entry], 
         if ref is not None:
             held = targets.get(ref) or known.targets.get(ref) or Target(None)
             targets[ref] = Target(held.number, held.job, waiting=True)
-    await references.save_targets(connection, targets, known.absent)
+    references.save_targets(writes, targets, known.absent)

@@ -19,6 +19,7 @@ from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
 from gateway.store import aggregates, inbox, outbox, schedule
+from gateway.store.bulk import Writes, notify
 from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import put_destinations
@@ -155,9 +156,10 @@ class Receiver:
             async with self._database.transaction() as connection:
                 now = await self._clock.now(connection)
                 fresh = await _at_first_sight(connection, records)
-                await count_in(connection, _counted(fresh), now)
+                writes = Writes(connection)
+                count_in(writes, _counted(fresh), now)
                 entries = self._read(fresh, now, directory)
-                settled = await self._settle(connection, entries, directory, now, waking)
+                settled = await self._settle(writes, entries, directory, now, waking)
         self._committed(settled)
         return settled
 
@@ -175,13 +177,14 @@ class Receiver:
 
     async def _settle(
         self,
-        connection: Transaction,
+        writes: Writes,
         entries: list[Entry],
         directory: Directory,
         now: datetime,
         waking: Waking = _WAKES,
     ) -> list[Entry]:
         """Load and lock, decide, save, append, keep the records: in this order, by a fixed number of statements."""
+        connection = writes.connection
         if waking.refusal is not None:
             set_aside(entries, waking.refusal)
         known = await load(connection, entries, self._doors, directory, waking)
@@ -195,18 +198,16 @@ class Receiver:
         watched = self._watch(len(entries), settlement.bugs)
         if appending.expected:
             known.renumber(appending.renumber(await put_destinations(connection, appending.expected)))
-        await save(connection, known, settled, now)
-        await outbox.append(connection, appending.events, appending.deliveries, now)
-        await inbox.update_records(connection, [row_of(entry, now) for entry in settled if entry.kept is not None])
+        await save(writes, known, settled, now)
+        inbox.update_records(writes, [row_of(entry, now) for entry in settled if entry.kept is not None])
         fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]
-        await inbox.insert_records(connection, fresh)
-        await self._take_visits_away(connection, settled, now)
-        if appending.deliveries:
-            await self._database.notify(connection, outbox.CHANNEL)
+        inbox.insert_records(writes, fresh)
+        await outbox.append(writes, appending.events, appending.deliveries, now)
+        await self._take_visits_away(writes, settled, now)
         self._watched = watched
         return settled
 
-    async def _take_visits_away(self, connection: Transaction, settled: Sequence[Entry], now: datetime) -> None:
+    async def _take_visits_away(self, writes: Writes, settled: Sequence[Entry], now: datetime) -> None:
         """Visits of deactivated users that have not begun: a record each, decided after this transaction."""
         left = {}
         for entry in settled:
@@ -217,12 +218,13 @@ class Receiver:
                 left[entry.outcome.saved[0].number] = entry.number
         rows = [
             unassignment(self._take_one("record"), left[user], visit, job, now)
-            for user, visits in (await aggregates.find_visits_not_begun(connection, left)).items()
+            for user, visits in (await aggregates.find_visits_not_begun(writes.connection, left)).items()
             for visit, job in visits
         ]
         if rows:
-            await count_in(connection, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
-            await inbox.insert_records(connection, rows)
+            count_in(writes, [Intake(INTERNAL_DOOR, NO_PARTITION, len(rows))], now)
+            inbox.insert_records(writes, rows)
+            await writes.make()
 
     async def _reprocess(self, limit: int, waking: Waking) -> int:
         directory = self._directory()
@@ -232,7 +234,7 @@ class Receiver:
                 now = await self._clock.now(connection)
                 rows = await inbox.claim_requeued(connection, limit)
                 entries = [entry_of(row, self._doors, directory) for row in rows]
-                settled = await self._settle(connection, entries, directory, now, waking) if entries else []
+                settled = await self._settle(Writes(connection), entries, directory, now, waking) if entries else []
         self._committed(settled)
         return len(rows)
 
@@ -244,7 +246,9 @@ class Receiver:
                 now = await self._clock.now(connection)
                 ready = await find_ready(connection, WAKES_AT_MOST)
                 mine = replace(waking, ready=ready)
-                settled = await self._settle(connection, [], directory, now, mine) if ready.refs or ready.jobs else []
+                settled = (
+                    await self._settle(Writes(connection), [], directory, now, mine) if ready.refs or ready.jobs else []
+                )
         self._committed(settled)
         return len(settled)
 
@@ -256,7 +260,7 @@ class Receiver:
                 now = await self._clock.now(connection)
                 jobs = await schedule.find_expired_offers(connection, self._doors.answers(), now - margin, limit)
                 entries = [expiry(self._take_one("record"), job, now) for job in jobs]
-                settled = await self._settle(connection, entries, directory, now) if entries else []
+                settled = await self._settle(Writes(connection), entries, directory, now) if entries else []
         self._committed(settled)
         return len(jobs)
 
@@ -266,7 +270,7 @@ class Receiver:
                 now = await self._clock.now(connection)
                 released = await release_resolved(connection, in_force, _NET, now)
                 if released.deliveries:
-                    await self._database.notify(connection, outbox.CHANNEL)
+                    await notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)
 
     async def _give_up(self, patience: timedelta, limit: int) -> int:
@@ -279,7 +283,7 @@ class Receiver:
                 entries = [entry_of(row, self._doors, directory) for row in rows]
                 for entry in entries:
                     entry.reading = Quarantined(why=Why.REFERENCE_TIMEOUT, detail=f"waited for {patience.days} days")
-                settled = await self._settle(connection, entries, directory, now) if entries else []
+                settled = await self._settle(Writes(connection), entries, directory, now) if entries else []
         self._committed(settled)
         return len(rows)
 

@@ -1,6 +1,7 @@
 """Loads and saves what a batch decides about: jobs with their visits, organizations, users, customers.
 
-Every function works in the caller's transaction, takes and gives whole sets, and costs a fixed number of statements.
+Every function works in the caller's transaction, takes and gives whole sets, and costs a fixed number of statements;
+what is saved is written when the caller's `Writes` are made.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import or_, select
 
 from gateway.store import codec
-from gateway.store.bulk import upsert
 from gateway.store.dialect import any_of, by_key, for_update, key_set, one_of
+from gateway.store.prepared import fetch_mappings
 from gateway.store.tables import appointment, customer, job, organization, user
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.core.job import Job, Visit
     from gateway.core.parties import Customer, Organization, User
+    from gateway.store.bulk import Writes
 
 VisitOfJob = tuple[int, int]
 
@@ -34,26 +36,24 @@ async def lock_jobs(connection: AsyncConnection, numbers: Iterable[int]) -> dict
     if not wanted:
         return {}
     dialect, keys = connection.dialect.name, {"keys": key_set(connection, wanted)}
-    rows = (await connection.execute(by_key(dialect, job.c.number, lock=True), keys)).mappings().all()
+    rows = await fetch_mappings(connection, by_key(dialect, job.c.number, lock=True), keys)
     visits: dict[int, list[Visit]] = {}
-    for row in (await connection.execute(by_key(dialect, appointment.c.job), keys)).mappings():
+    for row in await fetch_mappings(connection, by_key(dialect, appointment.c.job), keys):
         visits.setdefault(row["job"], []).append(codec.visit_from(row))
     return {row["number"]: codec.job_from(row, visits.get(row["number"], ())) for row in rows}
 
 
-async def save_jobs(
-    connection: AsyncConnection, before: Mapping[int, Job], after: Iterable[Job], now: datetime
-) -> None:
+def save_jobs(writes: Writes, before: Mapping[int, Job], after: Iterable[Job], now: datetime) -> None:
     """Writes new and changed jobs, and those of their visits that differ from `before`."""
     jobs = sorted(after, key=lambda changed: changed.number)
     rows = [codec.job_row(changed, now) for changed in jobs]
-    await upsert(connection, job, rows, kept=("source", "account", "organization", "external_id"))
+    writes.upsert(job, rows, kept=("source", "account", "organization", "external_id"))
     moved: list[codec.Row] = []
     for changed in jobs:
         old = before.get(changed.number)
         held = set(map(id, old.visits)) if old else set()
         moved.extend(codec.visit_row(changed.number, visit) for visit in changed.visits if id(visit) not in held)
-    await upsert(connection, appointment, moved, kept=("job",))
+    writes.upsert(appointment, moved, kept=("job",))
 
 
 async def find_jobs_of_appointments(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, int]:
@@ -78,7 +78,7 @@ async def _read_organizations(
     if not wanted:
         return {}
     query = by_key(connection.dialect.name, organization.c.number, lock=lock)
-    rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
+    rows = await fetch_mappings(connection, query, {"keys": key_set(connection, wanted)})
     return {row["number"]: codec.organization_from(row) for row in rows}
 
 
@@ -99,7 +99,7 @@ async def load_users(
         return {}
     query = _users(connection.dialect.name, lock=lock, keep=keep)
     keys = {"numbers": key_set(connection, wanted), "organizations": key_set(connection, whole)}
-    rows = (await connection.execute(query, keys)).mappings()
+    rows = await fetch_mappings(connection, query, keys)
     return {row["number"]: codec.user_from(row) for row in rows}
 
 
@@ -115,24 +115,23 @@ async def load_customers(connection: AsyncConnection, numbers: Iterable[int]) ->
     if not wanted:
         return {}
     query = by_key(connection.dialect.name, customer.c.number)
-    rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
+    rows = await fetch_mappings(connection, query, {"keys": key_set(connection, wanted)})
     return {row["number"]: codec.customer_from(row) for row in rows}
 
 
-async def save_organizations(connection: AsyncConnection, changed: Iterable[Organization]) -> None:
+def save_organizations(writes: Writes, changed: Iterable[Organization]) -> None:
     rows = [codec.organization_row(one) for one in sorted(changed, key=lambda one: one.number)]
     for row in rows:
         row["receipts"] = "problems"
-    await upsert(connection, organization, rows, kept=("receipts", "handle"))
+    writes.upsert(organization, rows, kept=("receipts", "handle"))
 
 
-async def save_users(connection: AsyncConnection, changed: Iterable[User]) -> None:
-    await upsert(connection, user, [codec.user_row(one) for one in sorted(changed, key=lambda one: one.number)])
+def save_users(writes: Writes, changed: Iterable[User]) -> None:
+    writes.upsert(user, [codec.user_row(one) for one in sorted(changed, key=lambda one: one.number)])
 
 
-async def save_customers(connection: AsyncConnection, changed: Iterable[Customer]) -> None:
-    rows = [codec.customer_row(one) for one in sorted(changed, key=lambda one: one.number)]
-    await upsert(connection, customer, rows)
+def save_customers(writes: Writes, changed: Iterable[Customer]) -> None:
+    writes.upsert(customer, [codec.customer_row(one) for one in sorted(changed, key=lambda one: one.number)])
 
 
 async def find_visits_not_begun(connection: AsyncConnection, technicians: Iterable[int]) -> dict[int, list[VisitOfJob]]:

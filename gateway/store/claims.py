@@ -22,6 +22,7 @@ from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
 from gateway.store.lanes import is_each
 from gateway.store.outbox import RANKS
+from gateway.store.prepared import fetch
 from gateway.store.recording import delete_lanes
 from gateway.store.superseding import supersede_notes
 from gateway.store.tables import delivery, lane
@@ -111,9 +112,9 @@ async def claim(
     resting = [key for key in taken if key not in covered]
     if resting:
         rows = encode_rows(connection, _key_rows(resting))
-        await connection.execute(_rest(connection.dialect.name), rows)
+        await fetch(connection, _rest(connection.dialect.name), rows)
         # A claim that superseded all of a lane and died left it with nothing owed: what comes next needs a new one.
-        await connection.execute(delete_lanes(connection.dialect.name, finished_only=True), rows)
+        await fetch(connection, delete_lanes(connection.dialect.name, finished_only=True), rows)
     covered = await _without_overtaken(connection, covered, by_number, now)
     claimed = (ClaimedLane(by_number[place[0]], place, deliveries) for place, deliveries in covered.items())
     return Claim(token=token, now=now, until=until, lanes=tuple(claimed))
@@ -126,17 +127,17 @@ async def _take(
     share = max(1, lanes // max(1, min(len(destinations), _LARGEST_PART)))
     given_turns = encode_rows(connection, turns)["rows"]
     parameters = {**terms, "turns": given_turns, "share": share, "lanes": lanes}
-    result = await connection.execute(take_lanes(connection.dialect.name), parameters)
-    return sorted((row.destination, row.key) for row in result)
+    rows = await fetch(connection, take_lanes(connection.dialect.name), parameters)
+    return sorted((row.destination, row.key) for row in rows)
 
 
 async def _cover(
     connection: AsyncConnection, taken: Iterable[LaneKey], destinations: Mapping[int, Destination], depth: int
 ) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
     lanes = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
-    result = await connection.execute(read_claimed(connection.dialect.name, depth), encode_rows(connection, lanes))
+    found = await fetch(connection, read_claimed(connection.dialect.name, depth), encode_rows(connection, lanes))
     # The first three columns are a delivery's place in its lane.
-    rows = sorted(map(tuple, result.all()))
+    rows = sorted(map(tuple, found))
     ahead = [row for _, of_lane in groupby(rows, key=_LANE) for row in takewhile(_is_pending, of_lane)]
     published = [row[_NUMBER] for row in ahead if row[_EVENT_TYPE] == EventType.NOTE_PUBLISHED]
     if published:

@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, event, func, select
+from asyncpg import Record
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.store.prepared import driver_of, fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +30,6 @@ _SQLITE_PRAGMAS = (
 _POSTGRESQL_SETTINGS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 _NOW = select(func.clock_timestamp())
-_NOTIFY = select(func.pg_notify(bindparam("channel"), ""))
 
 _WHOLE_TABLES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 _ONLY_READS = "gateway_only_reads"
@@ -48,10 +50,12 @@ class Database:
             )
             _tune_sqlite(self.engine)
         else:
-            connect_args = {"server_settings": _POSTGRESQL_SETTINGS}
+            connect_args = {"server_settings": _POSTGRESQL_SETTINGS, "record_class": _Row}
             self.engine = create_async_engine(
                 url, pool_size=pool_size, max_overflow=5, connect_args=connect_args, hide_parameters=True
             )
+
+        self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def file(self) -> str | None:
@@ -61,8 +65,28 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed on leaving, rolled back on an exception."""
-        async with self.engine.begin() as connection:
-            yield connection
+        if self.is_sqlite:
+            async with self.engine.begin() as connection:
+                yield connection
+            return
+        # The driver's own: SQLAlchemy would begin one with its first statement only, and not all come its way.
+        async with self._autocommitting.connect() as connection:
+            transaction = driver_of(connection).transaction()
+            has_ended = False
+            try:
+                await transaction.start()
+                try:
+                    yield connection
+                except BaseException:
+                    await transaction.rollback()
+                    has_ended = True
+                    raise
+                await transaction.commit()
+                has_ended = True
+            finally:
+                # One that may be open still (cancelled while it began, say) must not become anybody's next one.
+                if not has_ended:
+                    await connection.invalidate()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -83,16 +107,18 @@ class Database:
         """The present: the database's clock on PostgreSQL, this machine's on SQLite."""
         if self.is_sqlite:
             return datetime.now(UTC)
-        moment: datetime = (await connection.execute(_NOW)).scalar_one()
-        return moment
-
-    async def notify(self, connection: AsyncConnection, channel: str) -> None:
-        """Wakes whoever listens on `channel` when the transaction commits; SQLite has nobody outside this process."""
-        if not self.is_sqlite:
-            await connection.execute(_NOTIFY, {"channel": channel})
+        [(moment,)] = await fetch(connection, _NOW)
+        return moment  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+class _Row(Record):
+    """A row of the driver's whose columns are attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
 
 
 def _tune_sqlite(engine: AsyncEngine) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from asyncpg import InterfaceError as DriverError
+from asyncpg import PostgresError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 
 if TYPE_CHECKING:
@@ -52,11 +54,13 @@ def classified() -> Iterator[None]:
         if code == _UNIQUE_VIOLATION or code in _SQLITE_UNIQUE:
             raise Contended(code, taken=True) from error
         raise RefusedByDatabase(code) from error
-    except DBAPIError as error:
+    except (DBAPIError, PostgresError) as error:
         code = _code(error)
+        if code == _UNIQUE_VIOLATION:
+            raise Contended(code, taken=True) from error
         if code.startswith(_ROLLED_BACK):
             raise Contended(code, taken=False) from error
-        if error.connection_invalidated or not code.startswith(_REFUSED):
+        if not code.startswith(_REFUSED):
             raise
         raise RefusedByDatabase(code) from error
     except StatementError as error:
@@ -69,12 +73,14 @@ def classified() -> Iterator[None]:
 
 def may_pass(error: BaseException) -> bool:
     """Whether the same transaction, run again, may succeed: no connection, or the server gave it up."""
-    if isinstance(error, OSError | TimeoutError | Contended | InterfaceError | OperationalError):
+    if isinstance(error, OSError | TimeoutError | Contended | InterfaceError | OperationalError | DriverError):
         return True
-    return isinstance(error, DBAPIError) and (error.connection_invalidated or _code(error).startswith(_PASSING))
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, DBAPIError | PostgresError) and _code(error).startswith(_PASSING)
 
 
-def _code(error: DBAPIError) -> str:
-    original = error.orig
+def _code(error: DBAPIError | PostgresError) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else error
     found = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
     return str(found or type(original).__name__)

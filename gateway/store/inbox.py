@@ -14,8 +14,8 @@ from sqlalchemy import select
 from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass
 from gateway.store import codec
-from gateway.store.bulk import insert_rows, upsert
 from gateway.store.dialect import any_of, for_update, key_set, one_of
+from gateway.store.prepared import fetch
 from gateway.store.states import is_any
 from gateway.store.tables import inbound_record
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store.bulk import Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ async def find_held_ids(connection: AsyncConnection, ids: Collection[tuple[str, 
     if not ids:
         return {}
     asked = {"ids": key_set(connection, sorted({message_id for _, message_id in ids}))}
-    rows = (await connection.execute(_by_message_id(connection.dialect.name), asked)).all()
+    rows = await fetch(connection, _by_message_id(connection.dialect.name), asked)
     found = {(source, message_id): Seen(number, digest) for source, message_id, number, digest in rows}
     return {key: seen for key, seen in found.items() if key in ids}
 
@@ -106,18 +108,17 @@ def _by_message_id(dialect: str) -> Select[Any]:
     )
 
 
-async def insert_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
+def insert_records(writes: Writes, rows: Iterable[RecordRow]) -> None:
     """Writes new records, with their outcome."""
-    written = [_row(one) for one in sorted(rows, key=_inbox_order)]
-    await insert_rows(connection, inbound_record, written)
+    writes.insert(inbound_record, [_row(one) for one in sorted(rows, key=_inbox_order)])
 
 
-async def update_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
+def update_records(writes: Writes, rows: Iterable[RecordRow]) -> None:
     """Writes what became of records that were kept before. Their bytes stay."""
     written = [_row(one) for one in sorted(rows, key=_inbox_order)]
     for row in written:
         del row["raw"], row["headers"]
-    await upsert(connection, inbound_record, written)
+    writes.upsert(inbound_record, written)
 
 
 def _inbox_order(row: RecordRow) -> tuple[str, str, int]:

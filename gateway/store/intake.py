@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select
 
 from gateway.core.values import dataclass
-from gateway.store.bulk import insert_rows
 from gateway.store.dialect import any_of, for_update
 from gateway.store.tables import intake
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store.bulk import Writes
 
 FOLD_AT_ONCE = 5_000
 NO_PARTITION = -1
@@ -37,7 +38,7 @@ class Intake:
     caught_up_to: datetime | None = None
 
 
-async def count_in(connection: AsyncConnection, counted: Iterable[Intake], now: datetime) -> None:
+def count_in(writes: Writes, counted: Iterable[Intake], now: datetime) -> None:
     """Counts what was taken in, in the transaction that takes it in."""
     rows = [
         {
@@ -51,7 +52,7 @@ async def count_in(connection: AsyncConnection, counted: Iterable[Intake], now: 
         for one in counted
         if one.count
     ]
-    await insert_rows(connection, intake, rows)
+    writes.insert(intake, rows)
 
 
 async def fold(connection: AsyncConnection, before: datetime) -> int:

@@ -10,8 +10,8 @@ from gateway.core.events import EventType
 from gateway.core.notes import Note
 from gateway.core.visibility import Private, Visibility, open_for_storage
 from gateway.store import codec
-from gateway.store.bulk import upsert
 from gateway.store.dialect import any_of, by_key, key_set
+from gateway.store.prepared import fetch_mappings
 from gateway.store.tables import delivery, event, inbound_record, note
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.store.bulk import Writes
+
 
 async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, Note]:
     """The notes of these numbers, as they are now. Their job's lock is theirs too."""
@@ -28,7 +30,7 @@ async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dic
     if not wanted:
         return {}
     query = by_key(connection.dialect.name, note.c.number)
-    rows = (await connection.execute(query, {"keys": key_set(connection, wanted)})).mappings()
+    rows = await fetch_mappings(connection, query, {"keys": key_set(connection, wanted)})
     return {row["number"]: _note_from(row) for row in rows}
 
 
@@ -70,9 +72,9 @@ async def find_texts(
     return {(row["job"], row["source"], Private(row["text"])): (row["received_at"], row["number"]) for row in rows}
 
 
-async def save_notes(connection: AsyncConnection, changed: Iterable[Note]) -> None:
+def save_notes(writes: Writes, changed: Iterable[Note]) -> None:
     """Writes new and changed notes, in the transaction of their job."""
-    await upsert(connection, note, [_note_row(one) for one in sorted(changed, key=lambda one: one.number)])
+    writes.upsert(note, [_note_row(one) for one in sorted(changed, key=lambda one: one.number)])
 
 
 def _note_row(one: Note) -> codec.Row:

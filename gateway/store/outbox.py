@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from gateway.store.bulk import Writes
+
 
 # Where whoever appended says so (`Database.notify`), once per batch: each costs a commit dear.
 CHANNEL = "gateway_outbox"
@@ -73,21 +74,22 @@ class NewDelivery:
     rank: int = 1
 
 
-async def append(
-    connection: AsyncConnection, events: Sequence[NewEvent], deliveries: Sequence[NewDelivery], now: datetime
-) -> None:
-    """Appends in the caller's transaction, by three statements whatever the number of rows.
+async def append(writes: Writes, events: Sequence[NewEvent], deliveries: Sequence[NewDelivery], now: datetime) -> None:
+    """Appends in the caller's transaction, and makes its other `writes` with it; wakes relays when that commits.
 
     Lanes are locked in order of (destination, lane): the caller locks none of them before. A claimed lane stays
     claimed; one whose head waits for somebody stays so; a new one is due at `now`, unless its head is held.
     """
     if events:
-        await connection.execute(_insert_events(connection.dialect.name), encode_rows(connection, events))
+        writes.add(_insert_events(writes.dialect), encode_rows(writes.connection, events))
     if deliveries:
-        lanes = encode_rows(connection, _lane_rows(deliveries, now))
-        await connection.execute(_upsert_lanes(connection.dialect.name), lanes)
-        owed = encode_rows(connection, deliveries)
-        await connection.execute(_insert_deliveries(connection.dialect.name), {**owed, "now": now})
+        writes.add(_upsert_lanes(writes.dialect), encode_rows(writes.connection, _lane_rows(deliveries, now)))
+    await writes.make()
+    if deliveries:
+        # Only under the locks of their lanes: what was sent before may have been superseded a moment ago.
+        writes.add(_insert_deliveries(writes.dialect), {**encode_rows(writes.connection, deliveries), "now": now})
+        writes.notify(CHANNEL)
+        await writes.make()
 
 
 def _lane_rows(deliveries: Iterable[NewDelivery], now: datetime) -> Iterable[dict[str, Any]]:

@@ -11,6 +11,7 @@ from sqlalchemy import case, or_, select, true
 from gateway.store.bulk import insert_missing
 from gateway.store.dialect import insert_into
 from gateway.store.given import encode_rows, given
+from gateway.store.prepared import fetch
 from gateway.store.tables import caught_up
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def read_up_to(connection: AsyncConnection, counted: Iterable[Intake]) -> 
     ]
     if not rows:
         return {}
-    noted = await connection.execute(_note(connection.dialect.name), encode_rows(connection, rows))
+    noted = await fetch(connection, _note(connection.dialect.name), encode_rows(connection, rows))
     return {(row.topic, row.partition): row.read_before for row in noted}
 
 

@@ -14,6 +14,7 @@ from gateway.store.claim_statements import read_claimed
 from gateway.store.claims import Claim, ClaimedLane, delivery_from
 from gateway.store.dialect import key_set, one_of
 from gateway.store.given import encode_rows
+from gateway.store.prepared import fetch
 from gateway.store.recording import lock_claimed
 from gateway.store.tables import delivery, event, job
 
@@ -59,7 +60,7 @@ async def load_kept_jobs(connection: AsyncConnection, numbers: Iterable[int]) ->
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    rows = await connection.execute(_kept(connection.dialect.name), {"keys": key_set(connection, wanted)})
+    rows = await fetch(connection, _kept(connection.dialect.name), {"keys": key_set(connection, wanted)})
     return {
         row.number: KeptJob(
             number=row.number,

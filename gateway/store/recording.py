@@ -9,9 +9,11 @@ from sqlalchemy import Executable, bindparam, delete, insert, null, select, upda
 
 from gateway.core.values import dataclass
 from gateway.store.bridging import Link, hand_on, is_versioned
+from gateway.store.bulk import Writes
 from gateway.store.columns import Moment, Number
 from gateway.store.given import encode_rows, given
 from gateway.store.lanes import is_each, lock_each
+from gateway.store.prepared import fetch
 from gateway.store.tables import attempt, delivery, lane
 
 if TYPE_CHECKING:
@@ -87,13 +89,15 @@ async def record(connection: AsyncConnection, claim: Claim, results: Iterable[La
     owed = await lock_claimed(connection, claim.token, sorted(by_place))
     mine = {place: by_place[place] for place in owed}
     tried = [one for result in mine.values() for one in result.tried]
-    await _settle(connection, tried, now)
+    writes = Writes(connection)
+    _settle(writes, tried, now)
     noted = [_attempt_row(one) for one in tried if one.noted]
     if noted:
-        await connection.execute(_insert_attempts(connection.dialect.name), encode_rows(connection, noted))
+        writes.add(_insert_attempts(writes.dialect), encode_rows(connection, noted))
+    left_due = _give_back(writes, mine, owed, now)
+    await writes.make()
     given_up = [result.given_up for result in mine.values()]
     await hand_on(connection, [_link(one) for one in given_up if one is not None], strict=())
-    left_due = await _give_back(connection, mine, owed, now)
     return Recorded(frozenset(by_place.keys() - owed.keys()), left_due)
 
 
@@ -105,11 +109,11 @@ async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> N
 async def lock_claimed(connection: AsyncConnection, token: str, places: Sequence[LaneKey]) -> dict[LaneKey, int]:
     """Locks, in the order given, the lanes that still carry a claim's token. By place: what is owed."""
     rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in places])
-    found = await connection.execute(_own_lanes(connection.dialect.name), {**rows, "token": token})
-    return {(number, key): owed for number, key, owed in found.all()}
+    found = await fetch(connection, _own_lanes(connection.dialect.name), {**rows, "token": token})
+    return {(number, key): owed for number, key, owed in found}
 
 
-async def _settle(connection: AsyncConnection, tried: Iterable[Tried], now: datetime) -> None:
+def _settle(writes: Writes, tried: Iterable[Tried], now: datetime) -> None:
     """First tries that succeeded, as most do, by a statement that is given little; all others by one that sets all."""
     at_once = []
     others = []
@@ -119,15 +123,12 @@ async def _settle(connection: AsyncConnection, tried: Iterable[Tried], now: date
         else:
             others.append(_settled_row(one, now))
     if at_once:
-        rows = encode_rows(connection, at_once)
-        await connection.execute(_deliver_at_once(connection.dialect.name), {**rows, "now": now})
+        writes.add(_deliver_at_once(writes.dialect), {**encode_rows(writes.connection, at_once), "now": now})
     if others:
-        await connection.execute(_settle_others(connection.dialect.name), encode_rows(connection, others))
+        writes.add(_settle_others(writes.dialect), encode_rows(writes.connection, others))
 
 
-async def _give_back(
-    connection: AsyncConnection, mine: Mapping[LaneKey, LaneResult], owed: Mapping[LaneKey, int], now: datetime
-) -> bool:
+def _give_back(writes: Writes, mine: Mapping[LaneKey, LaneResult], owed: Mapping[LaneKey, int], now: datetime) -> bool:
     """Whether anything given back is due at once.
 
     The rows are locked: what is owed cannot have grown since it was read, so nothing appended is deleted with a lane.
@@ -143,9 +144,9 @@ async def _give_back(
         else:
             finished.append({"destination": place[0], "key": place[1]})
     if finished:
-        await connection.execute(delete_lanes(connection.dialect.name), encode_rows(connection, finished))
+        writes.add(delete_lanes(writes.dialect), encode_rows(writes.connection, finished))
     if rest:
-        await connection.execute(_free_lanes(connection.dialect.name), encode_rows(connection, rest))
+        writes.add(_free_lanes(writes.dialect), encode_rows(writes.connection, rest))
     return any(row["due_at"] is not None and row["due_at"] <= now for row in rest)
 
 

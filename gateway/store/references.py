@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass
-from gateway.store.bulk import insert_rows, upsert
 from gateway.store.dialect import for_update, in_byte_order, key_set, one_of
+from gateway.store.prepared import fetch
 from gateway.store.tables import reference
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store.bulk import Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ async def _read(connection: AsyncConnection, wanted: set[Ref], *, lock: bool) ->
         return {}
     ids = key_set(connection, sorted({ref.external_id for ref in wanted}))
     found = {}
-    for row in await connection.execute(_by_external_id(connection.dialect.name, lock=lock), {"ids": ids}):
+    for row in await fetch(connection, _by_external_id(connection.dialect.name, lock=lock), {"ids": ids}):
         ref = Ref(Kind(row.kind), row.source, row.external_id)
         if ref in wanted:
             found[ref] = Target(row.number, row.job, row.waiting)
@@ -66,7 +68,7 @@ def _by_external_id(dialect: str, *, lock: bool) -> Select[Any]:
     return for_update(dialect, ordered)
 
 
-async def save_targets(connection: AsyncConnection, targets: Mapping[Ref, Target], absent: Container[Ref]) -> None:
+def save_targets(writes: Writes, targets: Mapping[Ref, Target], absent: Container[Ref]) -> None:
     """Writes what references stand for now. Rows of `absent` were not there when the caller looked.
 
     The database refuses a row that somebody else has made meanwhile; any other row is locked by the caller, or its own.
@@ -83,8 +85,8 @@ async def save_targets(connection: AsyncConnection, targets: Mapping[Ref, Target
                 "waiting": target.waiting,
             }
         )
-    await insert_rows(connection, reference, rows[True])
-    await upsert(connection, reference, rows[False])
+    writes.insert(reference, rows[True])
+    writes.upsert(reference, rows[False])
 
 
 def _lock_order(ref: Ref) -> tuple[str, str, str]:

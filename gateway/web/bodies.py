@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import orjson
+from starlette.requests import ClientDisconnect
 
 from gateway.web.problems import ProblemError
 
@@ -26,19 +27,25 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 async def read_body(request: Request, *, most: int = MOST_BYTES, patience: float = PATIENCE_SECONDS) -> bytes:
     """The bytes as they were sent. Ends the request where there are too many, or none come for `patience` seconds."""
-    body = bytearray()
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(patience):
-                chunk = await anext(stream, None)
-        except TimeoutError:
-            raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "no more of the body came") from None
-        if chunk is None:
-            return bytes(body)
-        body += chunk
-        if len(body) > most:
-            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {most} bytes are read")
+    body = b""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(patience) as left:
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk: bytes = message.get("body", b"")
+                body = body + chunk if body else chunk
+                if len(body) > most:
+                    raise ProblemError(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {most} bytes are read"
+                    )
+                if not message.get("more_body", False):
+                    return body
+                left.reschedule(loop.time() + patience)
+    except TimeoutError:
+        raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "no more of the body came") from None
 
 
 def inflate(body: bytes, *, most: int = MOST_INFLATED) -> bytes:

@@ -9,6 +9,7 @@ from gateway.core.notes import Note
 from gateway.core.visibility import Audience, Private, Visibility
 from gateway.outbound.outcome import Fault, Retryable
 from gateway.outbound.relay import Relay
+from gateway.store.bulk import Writes
 from gateway.store.claims import claim
 from gateway.store.destinations import find_due_destinations
 from gateway.store.notes import save_notes
@@ -36,7 +37,9 @@ async def put_note(outbox, *, visibility=Visibility.PUBLIC, revision=1):
         created_at=datetime.now(UTC),
     )
     async with outbox.database.transaction() as connection:
-        await save_notes(connection, [note])
+        writes = Writes(connection)
+        save_notes(writes, [note])
+        await writes.make()
 
 
 async def publish(outbox, feed, revision=1):

@@ -9,6 +9,7 @@ from gateway.core.notes import Note
 from gateway.core.visibility import Audience, Private, Visibility
 from gateway.outbound.poll_queue import Acknowledged
 from gateway.store import codec, tables
+from gateway.store.bulk import Writes
 from gateway.store.notes import save_notes
 from tests.outbound import Outbox, opened
 from tests.polling import body, only_delivery, owe, put_of, queue_of
@@ -86,7 +87,9 @@ def note_of(number, *, visibility=Visibility.PUBLIC):
 async def test_a_public_note_is_an_attachment_and_one_taken_back_in_time_is_not_handed_out(outbox, account, queue):
     note = note_of(31)
     async with outbox.database.transaction() as connection:
-        await save_notes(connection, [note])
+        writes = Writes(connection)
+        save_notes(writes, [note])
+        await writes.make()
     revision = type("Of", (), {"number": 31, "revision": 1})
     facts = orjson.dumps({"job": {"id": "job-1"}, "note": {"id": "note-31", "revision": 1}}).decode()
     await outbox.append(1, to=account, kind="note.published", note=revision, body=facts)

@@ -260,7 +260,7 @@ async def test_the_number_of_statements_depends_on_neither_batch_nor_backlog(out
     async with outbox.database.transaction() as connection:
         await outbox.append(*jobs, to=account, kind="job.completed", body=plain(1), connection=connection)
     assert few == await measured(9) == await measured(50)
-    assert few == {"out": 3, "ack": 6}
+    assert few == {"out": 3, "ack": 6 if outbox.database.is_sqlite else 5}
 
 
 async def test_two_pollers_at_once_never_see_the_same_message(postgres_url):

@@ -1,11 +1,15 @@
 """What is logged when something fails: where and of which kind, and nothing that a record said."""
 
 import logging
+from traceback import format_exception
 
 import pytest
+from asyncpg import PostgresError
 from sqlalchemy.exc import DBAPIError
 
 from gateway.inbound import entry, settle
+from gateway.store.bulk import upsert
+from gateway.store.tables import customer
 from tests.inbound import offer, opened
 
 SAID = "gate code 4711"
@@ -17,12 +21,29 @@ async def road(staffed_url):
         yield road
 
 
+@pytest.fixture
+async def postgres_road(staffed_postgres_url):
+    async with opened(staffed_postgres_url) as road:
+        yield road
+
+
 async def test_a_statement_that_fails_says_nothing_of_its_parameters(road):
     await road.execute("ALTER TABLE customer RENAME COLUMN members TO others")
-    with pytest.raises(DBAPIError) as failed:
+    with pytest.raises((DBAPIError, PostgresError)) as failed:
         await road.receive(offer("A-1", customer={"name": SAID}))
-    assert "INSERT INTO customer" in str(failed.value)
-    assert SAID not in str(failed.value)
+    told = "".join(format_exception(failed.value))
+    assert "INSERT INTO customer" in told
+    assert SAID not in told
+
+
+async def test_a_row_that_the_database_refuses_is_not_shown(postgres_road):
+    await postgres_road.execute("ALTER TABLE customer ADD CONSTRAINT short CHECK (length(members) < 5)")
+    async with postgres_road.database.transaction() as connection:
+        with pytest.raises(PostgresError) as failed:
+            await upsert(connection, customer, [{"number": 1, "members": SAID}])
+    told = "".join(format_exception(failed.value))
+    assert "INSERT INTO customer" in told
+    assert SAID not in told
 
 
 @pytest.mark.parametrize(("module", "function"), [(settle, "decide"), (entry, "translate")])

@@ -11,6 +11,7 @@ from gateway.mapping.render import Unrenderable, WhyNot
 from gateway.outbound.outcome import Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay, Terms
 from gateway.store import tables
+from gateway.store.bulk import notify
 from gateway.store.outbox import CHANNEL
 from gateway.store.wakeups import listen
 from tests.eventually import eventually
@@ -269,7 +270,7 @@ async def test_an_announcement_wakes_relays_of_other_processes(postgres_url):
         await eventually(wake.is_set)
         wake.clear()
         async with database.transaction() as connection:
-            await database.notify(connection, CHANNEL)
+            await notify(connection, CHANNEL)
             assert not wake.is_set(), "nobody is woken before the commit"
         await eventually(wake.is_set)
         listening.cancel()
@@ -286,7 +287,7 @@ async def test_a_listener_listens_again_after_the_server_was_away(breakable_post
         wake.clear()
         await database.engine.dispose()
         async with database.transaction() as connection:
-            await database.notify(connection, CHANNEL)
+            await notify(connection, CHANNEL)
         await eventually(wake.is_set)
         listening.cancel()
 

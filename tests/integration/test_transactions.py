@@ -1,0 +1,58 @@
+"""What a transaction leaves behind that ends in an unusual way: no lock, no open transaction, a pool that works."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from gateway.store.bulk import upsert
+from gateway.store.database import Database
+from gateway.store.tables import account
+from tests.eventually import eventually
+
+OPEN = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'")
+
+
+@pytest.fixture
+async def database(postgres_url):
+    database = Database(postgres_url)
+    yield database
+    await database.close()
+
+
+async def write(database, name):
+    async with database.transaction() as connection:
+        await upsert(connection, account, [{"number": 1, "name": name, "first_party": False, "receipts": "all"}])
+
+
+async def test_cancelled_at_any_step_it_leaves_no_transaction_open(database):
+    await write(database, "first")
+    for step in range(80):
+        writing = asyncio.create_task(write(database, f"step-{step}"))
+        for _ in range(step):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait([writing])
+        async with asyncio.timeout(5):
+            await write(database, "next")
+    async with database.transaction() as connection:
+        assert (await connection.execute(text("SELECT name FROM account"))).scalar_one() == "next"
+
+    async def none_is_open():
+        async with database.transaction() as connection:
+            return (await connection.execute(OPEN)).scalar_one() == 0
+
+    await eventually(none_is_open)
+
+
+async def test_one_that_fails_is_rolled_back_whichever_way_its_statements_went(database):
+    async def fail():
+        async with database.transaction() as connection:
+            await upsert(connection, account, [{"number": 1, "name": "a", "first_party": False, "receipts": "all"}])
+            await connection.execute(text("INSERT INTO account VALUES (2, 'b', false, 'all')"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with database.transaction() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM account"))).scalar_one() == 0
