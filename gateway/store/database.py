@@ -84,7 +84,8 @@ class Database:
                 await transaction.commit()
                 has_ended = True
             finally:
-                # One that may be open still (cancelled while it began, say) must not become anybody's next one.
+                # One may be open that was cancelled while it began: the driver would take the next one for a savepoint
+                # of it, whose commit keeps nothing.
                 if not has_ended:
                     await connection.invalidate()
 
