@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 import uvicorn
@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
+from gateway.inbound.http.job_reads import JobReads
 from gateway.inbound.http.reads import own_record
 from gateway.outbound.http.connect import agent_ack, agent_out
 from gateway.web.problems import ProblemError, answer_problem
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gateway.inbound.gathering import Gathering
+    from gateway.mapping.library import Profiles
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
     from gateway.store.keys import Caller
     from gateway.web.callers import Callers
 
+Edge: TypeAlias = FastAPI
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
@@ -45,10 +48,11 @@ def make_edge(
     gathering: Gathering,
     queue: PollQueue,
     owed_to: Callable[[Caller], Sequence[Destination]],
-) -> FastAPI:
+    profiles: Callable[[], Profiles],
+) -> Edge:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling.
+    `owed_to` are the destinations that a caller fetches from by polling, `profiles` those at hand by now.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -60,6 +64,14 @@ def make_edge(
     edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
+    reads = JobReads(callers, database, profiles)
+    edge.add_route("/v1/jobs", reads.jobs, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}", reads.job, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/appointments", reads.appointments, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/appointments/{appointment}", reads.appointment, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/activity", reads.activity, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/notes", reads.notes, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/records", reads.records, methods=["GET"])
     for address in ADDRESSES:
         edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)
     return edge
@@ -100,7 +112,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(edge: FastAPI, host: str, port: int, stop: asyncio.Event) -> None:
+async def serve(edge: Edge, host: str, port: int, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:

@@ -111,6 +111,10 @@ job = Table(
         postgresql_where=text("accept_by IS NOT NULL"),
         sqlite_where=text("accept_by IS NOT NULL"),
     ),
+    # Lists of one party's jobs, page by page; by nothing that changes while a job lives.
+    Index("ix_job_account", "account", "number"),
+    Index("ix_job_organization", "organization", "number"),
+    Index("ix_job_external_id", "external_id"),
 )
 
 appointment = Table(
@@ -219,6 +223,14 @@ inbound_record = Table(
         "waits_kind",
         postgresql_where=text("state = 'parked'"),
         sqlite_where=text("state = 'parked'"),
+    ),
+    # What was sent about a job, for whoever sent it.
+    Index(
+        "ix_inbound_record_job",
+        "job",
+        "number",
+        postgresql_where=text("job IS NOT NULL"),
+        sqlite_where=text("job IS NOT NULL"),
     ),
     Index(
         "ix_inbound_record_undecided_job",

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from gateway.core.parties import Json
     from gateway.store.database import Database
+    from gateway.store.record_queries import RecordView
     from gateway.web.callers import Callers
 
 
@@ -32,7 +34,15 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
             found = await find_record_of(connection, number, caller.name) if number is not None else None
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", "no record of yours")
-        receipt = Receipt(
+        return Response(orjson.dumps(told_of(found)), media_type="application/json")
+
+    return endpoint
+
+
+def told_of(found: RecordView) -> dict[str, Json]:
+    """What became of a record, as it stands now, for whoever sent it."""
+    return receipt_body(
+        Receipt(
             record=found.number,
             message_id=found.message_id,
             message_type=found.type,
@@ -44,6 +54,4 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
             job=found.job if found.reason != "not_your_job" else None,
             first=found.first,
         )
-        return Response(orjson.dumps(receipt_body(receipt)), media_type="application/json")
-
-    return endpoint
+    )
