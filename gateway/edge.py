@@ -15,11 +15,18 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gateway.contract import asyncapi
+from gateway.inbound.http import canonical_described, connect_described, job_reads_described
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
 from gateway.inbound.http.job_reads import JobReads
 from gateway.inbound.http.reads import own_record
+from gateway.openapi import openapi
+from gateway.outbound.http import connect_described as connect_out_described
 from gateway.outbound.http.connect import agent_ack, agent_out
+from gateway.schemas import CONTRACTS
+from gateway.web.described import Answer, Operation, Proof
+from gateway.web.documents import document, reference
 from gateway.web.problems import ProblemError, answer_problem
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from gateway.core.parties import Json
     from gateway.inbound.gathering import Gathering
     from gateway.mapping.library import Profiles
     from gateway.outbound.poll_queue import PollQueue
@@ -40,6 +48,34 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 READY_SECONDS = 2.0
+
+
+def _of_platform(name: str, summary: str, **words: int) -> Operation:
+    answers = {
+        status: Answer(
+            description=word.replace("_", " ").capitalize() + ".",
+            schema={
+                "type": "object",
+                "properties": {"status": {"const": word.replace("_", " ")}, "error": {"type": "string"}},
+                "required": ["status"],
+            },
+            examples={word: {"status": word.replace("_", " ")}},
+        )
+        for word, status in words.items()
+    }
+    return Operation(
+        method="GET", path=f"/{name}", name=name, tag="The platform", summary=summary, proof=Proof.NONE, answers=answers
+    )
+
+
+OPERATIONS = (
+    *canonical_described.OPERATIONS,
+    *job_reads_described.OPERATIONS,
+    *connect_described.OPERATIONS,
+    *connect_out_described.OPERATIONS,
+    _of_platform("healthz", "Whether the process is alive", alive=200),
+    _of_platform("readyz", "Whether it is ready to take work", ready=200, not_ready=503),
+)
 
 
 def make_edge(
@@ -74,7 +110,15 @@ def make_edge(
     edge.add_route("/v1/jobs/{id}/records", reads.records, methods=["GET"])
     for address in ADDRESSES:
         edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)
+    edge.add_route("/openapi.json", document(describe), methods=["GET"])
+    edge.add_route("/asyncapi.json", document(lambda: asyncapi(CONTRACTS)), methods=["GET"])
+    edge.add_route("/docs", reference(describe), methods=["GET"])
     return edge
+
+
+def describe() -> dict[str, Json]:
+    """The OpenAPI document of everything here that developers call."""
+    return openapi(OPERATIONS, CONTRACTS)
 
 
 async def _alive() -> dict[str, str]:
@@ -96,7 +140,10 @@ def _readiness(database: Database) -> Callable[[], Awaitable[Response]]:
 
 async def _answer_nowhere(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    return await answer_problem(request, ProblemError(status, status.name.lower()))
+    answer = await answer_problem(request, ProblemError(status, status.name.lower()))
+    # Such as which methods are allowed.
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

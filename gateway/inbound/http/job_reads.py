@@ -27,6 +27,7 @@ from gateway.store.notes import list_notes, load_notes
 from gateway.store.record_queries import list_records
 from gateway.web.paging import bad_cursor, page, read_cursor, read_limit, write_cursor
 from gateway.web.problems import ProblemError
+from gateway.web.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,7 @@ class JobReads:
         viewer = await self._viewer(request)
         limit, place = read_limit(request.query_params), read_cursor(request.query_params, JOBS, 1)
         wanted = _wanted(request.query_params)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             found = await list_jobs_of(connection, viewer, wanted, before=place[0] if place else None, limit=limit + 1)
             seen = [self._seen(viewer, kept) for kept in found]
             people = await _technicians(connection, seen)
@@ -109,7 +110,7 @@ class JobReads:
     async def job(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}`: the job as it stands."""
         viewer = await self._viewer(request)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             people = await _technicians(connection, [seen])
         return _json(_told(seen, people))
@@ -117,7 +118,7 @@ class JobReads:
     async def appointments(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/appointments`: all of them, in the order in which they were made."""
         viewer = await self._viewer(request)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             people = await _technicians(connection, [seen])
         return _json(page(_visits(seen, people), None))
@@ -125,7 +126,7 @@ class JobReads:
     async def appointment(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/appointments/{appointment}`: one of them."""
         viewer = await self._viewer(request)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             number = await _find_number(connection, viewer, Kind.APPOINTMENT, request.path_params["appointment"])
             people = await _technicians(connection, [seen])
@@ -139,7 +140,7 @@ class JobReads:
         """`GET /v1/jobs/{id}/activity`: what happened to it, the newest first."""
         viewer = await self._viewer(request)
         limit, before = read_limit(request.query_params), _read_moment_and_position(request.query_params)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             kinds = shown(viewer.audience, seen.sight, uses_notes=seen.uses_notes)
             logged = await list_events_of(connection, seen.number, kinds, before=before, limit=limit + 1)
@@ -163,7 +164,7 @@ class JobReads:
         """`GET /v1/jobs/{id}/notes`: those that the caller may read, as they are now, the newest first."""
         viewer = await self._viewer(request)
         limit, place = read_limit(request.query_params), read_cursor(request.query_params, NOTES, 1)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             found = await list_notes(
                 connection,
@@ -184,7 +185,7 @@ class JobReads:
         """`GET /v1/jobs/{id}/records`: what became of the records that the caller sent about it, the newest first."""
         viewer = await self._viewer(request)
         limit, place = read_limit(request.query_params), read_cursor(request.query_params, RECORDS, 1)
-        async with self._database.snapshot(by_keys=True) as connection:
+        async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             found = await list_records(
                 connection,

@@ -12,6 +12,7 @@ from gateway.core.ids import Kind, find_number
 from gateway.mapping.receipts import Receipt, receipt_body
 from gateway.store.record_queries import find_record_of
 from gateway.web.problems import ProblemError
+from gateway.web.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +31,7 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
     async def endpoint(request: Request) -> Response:
         caller = await callers.by_token(request)
         number = find_number(Kind.RECORD, request.path_params["id"])
-        async with database.transaction() as connection:
+        async with reading(database) as connection:
             found = await find_record_of(connection, number, caller.name) if number is not None else None
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", "no record of yours")
