@@ -1,8 +1,15 @@
 """Reads of jobs by HTTP: each caller sees its own, in its own words, and never what is private."""
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from gateway.inbound.http.job_reads import JobReads
 from gateway.store import tables
+from gateway.store.database import Database
+from gateway.web.callers import Callers
+from gateway.web.problems import ProblemError, answer_problem
 from tests.edge import bearer, serving
 from tests.inbound import EVERGREEN, LAKESIDE, START, enterprise, offer, opened, provider
 from tests.keys import make_key
@@ -375,3 +382,14 @@ async def test_a_page_takes_the_same_number_of_statements_whatever_it_holds(road
             counts[reader is lakeside, limit] = len(seen)
     assert counts[True, 1] == counts[True, 40] <= 5
     assert counts[False, 1] == counts[False, 40] <= 4
+
+
+async def test_while_the_database_is_away_readers_are_told_to_come_again(road, lakeside):
+    away = Database("postgresql+asyncpg://127.0.0.1:1/nowhere")
+    reads = JobReads(Callers(road.database, None), away, lambda: road.gateway.keeper.profiles)
+    app = Starlette(routes=[Route("/v1/jobs", reads.jobs)], exception_handlers={ProblemError: answer_problem})
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        answer = await client.get("/v1/jobs", headers=bearer(lakeside.key))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
