@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from gateway.core.document import StoredEvent
+    from gateway.edge import Edge
     from gateway.inbound.entry import Entry
     from gateway.mapping.profile import Profile
     from gateway.settings import Settings
@@ -265,7 +266,7 @@ class Gateway:
     async def _edge(self) -> None:
         callers = Callers(self.database, self.settings.sealer)
         gathering = Gathering(self.make_receiver().receive)
-        edge = make_edge(self.database, callers, gathering, self.make_poll_queue(), self.polled_by)
+        edge = self.make_edge(callers, gathering)
         try:
             async with asyncio.TaskGroup() as group:
                 behind = [group.create_task(gathering.run()), group.create_task(self._note_use(callers))]
@@ -275,6 +276,11 @@ class Gateway:
         except* OSError as error:
             place = f"{self.settings.http_host}:{self.settings.http_port}"
             raise CannotRun(f"cannot listen on {place} (GATEWAY_HTTP_HOST, GATEWAY_HTTP_PORT)") from error
+
+    def make_edge(self, callers: Callers, gathering: Gathering) -> Edge:
+        """The application that the role `edge` serves."""
+        queue = self.make_poll_queue()
+        return make_edge(self.database, callers, gathering, queue, self.polled_by, lambda: self.keeper.profiles)
 
     async def _note_use(self, callers: Callers) -> None:
         """Writes now and then, and at the end, when keys were last used. Where that fails, the next use is written."""

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from gateway.core.events import CUSTOMER_EVENTS, LOG_ONLY, WORK_ONLY, EventType
 from gateway.core.parties import Side
-from gateway.inbound.catalogue import CATALOGUE
+from gateway.inbound.catalogue import CATALOGUE, VERSION
+from gateway.schemas import definitions_of, moved, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from gateway.core.parties import Json
 
 ASYNCAPI = "3.0.0"
-SCHEMAS = "application/schema+json;version=draft-2020-12"
+SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
 
 _RECEIPTS = frozenset({EventType.RECORD_SETTLED})
 _OF_JOBS = frozenset(EventType) - CUSTOMER_EVENTS - LOG_ONLY - _RECEIPTS
@@ -45,8 +47,21 @@ _PARAMETERS = {
 }
 
 
-def asyncapi() -> dict[str, Json]:
-    """AsyncAPI 3.0.0. Addresses stand after the topic prefix; payloads are CloudEvents 1.0 in structured JSON."""
+def asyncapi(contracts: Path | None = None) -> dict[str, Json]:
+    """AsyncAPI 3.0.0. Addresses stand after the topic prefix; payloads are CloudEvents 1.0 in structured JSON.
+
+    Their schemas are the files beside it; with `contracts`, the folder of these files, they are in the document.
+    """
+    schemas = {} if contracts is None else definitions_of(read_schema(contracts / "outbound" / "parts.json"))
+
+    def schema_of(folder: str, kind: str) -> Json:
+        place = f"{folder}/{kind}/v{VERSION}/schema.json"
+        if contracts is None:
+            return {"$ref": f"./{place}"}
+        schema = read_schema(contracts / place)
+        schemas.update(definitions_of(schema))
+        return {name: moved(part) for name, part in schema.items() if name not in {"$id", "$defs"}}
+
     received = {
         name: [kind for kind, message in CATALOGUE.items() if side in message.sides] for name, (*_, side) in _IN.items()
     }
@@ -59,11 +74,12 @@ def asyncapi() -> dict[str, Json]:
     for name, (address, key, meaning, _) in _OUT.items():
         channels[name] = _channel(address, key, meaning, sent[name])
         operations[f"send{name[0].upper()}{name[1:]}"] = _operation("send", name)
-    inbound = {_component(kind): _message(kind, "inbound") for kind in CATALOGUE}
+    inbound = {_component(kind): _message(kind, schema_of("inbound", kind)) for kind in CATALOGUE}
     outbound = {
-        _component(kind): _message(kind, "outbound")
+        _component(kind): _message(kind, schema_of("outbound", kind))
         for kind in sorted({kind for each in sent.values() for kind in each})
     }
+    components: dict[str, Json] = {"messages": {**inbound, **outbound}}
     return {
         "asyncapi": ASYNCAPI,
         "info": {
@@ -75,7 +91,7 @@ def asyncapi() -> dict[str, Json]:
         "defaultContentType": "application/cloudevents+json",
         "channels": channels,
         "operations": operations,
-        "components": {"messages": {**inbound, **outbound}},
+        "components": {**components, "schemas": schemas} if schemas else components,
     }
 
 
@@ -95,11 +111,11 @@ def _operation(action: str, channel: str) -> Json:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
 
 
-def _message(kind: str, folder: str) -> Json:
+def _message(kind: str, schema: Json) -> Json:
     return {
         "name": f"{kind}.v1",
         "contentType": "application/cloudevents+json",
-        "payload": {"schemaFormat": SCHEMAS, "schema": {"$ref": f"./{folder}/{kind}/v1/schema.json"}},
+        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": schema},
     }
 
 

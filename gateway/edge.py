@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 import uvicorn
@@ -15,10 +15,18 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gateway.contract import asyncapi
+from gateway.inbound.http import canonical_described, connect_described, job_reads_described
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
+from gateway.inbound.http.job_reads import JobReads
 from gateway.inbound.http.reads import own_record
+from gateway.openapi import openapi
+from gateway.outbound.http import connect_described as connect_out_described
 from gateway.outbound.http.connect import agent_ack, agent_out
+from gateway.schemas import CONTRACTS
+from gateway.web.described import Answer, Operation, Proof
+from gateway.web.documents import document, reference
 from gateway.web.problems import ProblemError, answer_problem
 
 if TYPE_CHECKING:
@@ -26,17 +34,48 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from gateway.core.parties import Json
     from gateway.inbound.gathering import Gathering
+    from gateway.mapping.library import Profiles
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
     from gateway.store.keys import Caller
     from gateway.web.callers import Callers
 
+Edge: TypeAlias = FastAPI
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 READY_SECONDS = 2.0
+
+
+def _of_platform(name: str, summary: str, **words: int) -> Operation:
+    answers = {
+        status: Answer(
+            description=word.replace("_", " ").capitalize() + ".",
+            schema={
+                "type": "object",
+                "properties": {"status": {"const": word.replace("_", " ")}, "error": {"type": "string"}},
+                "required": ["status"],
+            },
+            examples={word: {"status": word.replace("_", " ")}},
+        )
+        for word, status in words.items()
+    }
+    return Operation(
+        method="GET", path=f"/{name}", name=name, tag="The platform", summary=summary, proof=Proof.NONE, answers=answers
+    )
+
+
+OPERATIONS = (
+    *canonical_described.OPERATIONS,
+    *job_reads_described.OPERATIONS,
+    *connect_described.OPERATIONS,
+    *connect_out_described.OPERATIONS,
+    _of_platform("healthz", "Whether the process is alive", alive=200),
+    _of_platform("readyz", "Whether it is ready to take work", ready=200, not_ready=503),
+)
 
 
 def make_edge(
@@ -45,10 +84,11 @@ def make_edge(
     gathering: Gathering,
     queue: PollQueue,
     owed_to: Callable[[Caller], Sequence[Destination]],
-) -> FastAPI:
+    profiles: Callable[[], Profiles],
+) -> Edge:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling.
+    `owed_to` are the destinations that a caller fetches from by polling, `profiles` those at hand by now.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -60,9 +100,25 @@ def make_edge(
     edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
+    reads = JobReads(callers, database, profiles)
+    edge.add_route("/v1/jobs", reads.jobs, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}", reads.job, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/appointments", reads.appointments, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/appointments/{appointment}", reads.appointment, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/activity", reads.activity, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/notes", reads.notes, methods=["GET"])
+    edge.add_route("/v1/jobs/{id}/records", reads.records, methods=["GET"])
     for address in ADDRESSES:
         edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)
+    edge.add_route("/openapi.json", document(describe), methods=["GET"])
+    edge.add_route("/asyncapi.json", document(lambda: asyncapi(CONTRACTS)), methods=["GET"])
+    edge.add_route("/docs", reference(describe), methods=["GET"])
     return edge
+
+
+def describe() -> dict[str, Json]:
+    """The OpenAPI document of everything here that developers call."""
+    return openapi(OPERATIONS, CONTRACTS)
 
 
 async def _alive() -> dict[str, str]:
@@ -84,7 +140,10 @@ def _readiness(database: Database) -> Callable[[], Awaitable[Response]]:
 
 async def _answer_nowhere(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    return await answer_problem(request, ProblemError(status, status.name.lower()))
+    answer = await answer_problem(request, ProblemError(status, status.name.lower()))
+    # Such as which methods are allowed.
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
@@ -100,7 +159,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(edge: FastAPI, host: str, port: int, stop: asyncio.Event) -> None:
+async def serve(edge: Edge, host: str, port: int, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import httpx
 import orjson
 
-from gateway.edge import make_edge
 from gateway.inbound.gathering import Gathering
 from gateway.sealing import Sealer
 from gateway.web.callers import Callers
@@ -23,9 +22,7 @@ async def serving(road, receive=None):
     callers = Callers(road.database, Sealer([SEALING_KEY]))
 
     running = asyncio.create_task(gathering.run())
-    transport = httpx.ASGITransport(
-        make_edge(road.database, callers, gathering, road.gateway.make_poll_queue(), road.gateway.polled_by)
-    )
+    transport = httpx.ASGITransport(road.gateway.make_edge(callers, gathering))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
     running.cancel()

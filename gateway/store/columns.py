@@ -20,6 +20,11 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def from_microseconds(count: int) -> datetime:
+    """The moment so long after 1970. Raises OverflowError beyond the year 9999."""
+    return _EPOCH + count * _MICROSECOND
+
+
 # SQLite gives only INTEGER primary keys the row id's speed.
 Number = BigInteger().with_variant(Integer, "sqlite")
 
@@ -43,4 +48,4 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name != "sqlite":
             return value  # type: ignore[no-any-return]
-        return _EPOCH + int(value) * _MICROSECOND
+        return from_microseconds(int(value))

@@ -90,15 +90,18 @@ class Database:
                     await connection.invalidate()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads: it sees one state of everything, and holds up nobody."""
+    async def snapshot(self, *, by_keys: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads: it sees one state of everything, and holds up nobody.
+
+        `by_keys`: no table is read whole in it, as in ordinary transactions.
+        """
         async with self.engine.connect() as connection:
             if self.is_sqlite:
                 await connection.execution_options(**{_ONLY_READS: True})
             else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
-                if not self.is_sqlite:
+                if not self.is_sqlite and not by_keys:
                     # Whole tables are read here, which the settings of ordinary connections rule out.
                     for name in _WHOLE_TABLES:
                         await connection.exec_driver_sql(f"SET LOCAL {name} = on")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from gateway.core.events import EventType
 from gateway.core.notes import Note
-from gateway.core.visibility import Private, Visibility, open_for_storage
+from gateway.core.visibility import Audience, Private, Visibility, open_for_storage
 from gateway.store import codec
 from gateway.store.dialect import any_of, by_key, key_set
 from gateway.store.prepared import fetch_mappings
@@ -32,6 +32,22 @@ async def load_notes(connection: AsyncConnection, numbers: Iterable[int]) -> dic
     query = by_key(connection.dialect.name, note.c.number)
     rows = await fetch_mappings(connection, query, {"keys": key_set(connection, wanted)})
     return {row["number"]: _note_from(row) for row in rows}
+
+
+async def list_notes(
+    connection: AsyncConnection, job: int, audience: Audience, *, uses_notes: bool, before: int | None, limit: int
+) -> list[Note]:
+    """The notes of a job that may be for `audience`, the newest first, below the number `before`.
+
+    No more than may be: how many others there are does not show in what is left of a page.
+    """
+    query = select(note).where(note.c.job == job).order_by(note.c.number.desc()).limit(limit)
+    if audience is not Audience.PROVIDER:
+        is_public = note.c.visibility == Visibility.PUBLIC.value
+        query = query.where(or_(note.c.by_enterprise, is_public) if uses_notes else note.c.by_enterprise)
+    if before is not None:
+        query = query.where(note.c.number < before)
+    return [_note_from(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def find_published_to(connection: AsyncConnection, held: Iterable[Note]) -> dict[int, set[int]]:

@@ -96,9 +96,10 @@ async def list_records(
     brand: str | None = None,
     source: str | None = None,
     job_number: int | None = None,
+    before: int | None = None,
     limit: int = 100,
 ) -> list[RecordView]:
-    """Records, the newest first; every filter given must fit."""
+    """Records, the newest first, below the number `before`; every filter given must fit."""
     record = inbound_record.c
     query = _views().order_by(record.number.desc()).limit(limit)
     if states:
@@ -111,6 +112,8 @@ async def list_records(
         query = query.where(record.source == source)
     if job_number is not None:
         query = query.where(record.job == job_number)
+    if before is not None:
+        query = query.where(record.number < before)
     return [_view_from(row) for row in (await connection.execute(query)).mappings()]
 
 

@@ -5,6 +5,8 @@ JSON is kept as text that is encoded once (`codec`); nothing queries inside it. 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -31,6 +33,12 @@ metadata = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Only rows of this condition, on either database."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
 
 # Blocks of numbers handed to processes: next free one per kind.
 counter = Table(
@@ -105,12 +113,11 @@ job = Table(
     Column("held_by", Number),
     Column("state", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    Index(
-        "ix_job_accept_by",
-        "accept_by",
-        postgresql_where=text("accept_by IS NOT NULL"),
-        sqlite_where=text("accept_by IS NOT NULL"),
-    ),
+    Index("ix_job_accept_by", "accept_by", **_where("accept_by IS NOT NULL")),
+    # Lists of one party's jobs, page by page; by nothing that changes while a job lives.
+    Index("ix_job_account", "account", "number"),
+    Index("ix_job_organization", "organization", "number"),
+    Index("ix_job_external_id", "external_id"),
 )
 
 appointment = Table(
@@ -194,49 +201,30 @@ inbound_record = Table(
         "offset",
         "append_time",
         unique=True,
-        postgresql_where=text('"offset" IS NOT NULL'),
-        sqlite_where=text('"offset" IS NOT NULL'),
+        **_where('"offset" IS NOT NULL'),
     ),
     Index(
         "uq_inbound_record_message",
         "message_id",
         "source",
         unique=True,
-        postgresql_where=text("holds_id AND message_id IS NOT NULL"),
-        sqlite_where=text("holds_id AND message_id IS NOT NULL"),
+        **_where("holds_id AND message_id IS NOT NULL"),
     ),
     Index(
         "ix_inbound_record_open",
         "state",
         "number",
-        postgresql_where=text("state IN ('parked', 'unmapped', 'quarantined', 'requeued')"),
-        sqlite_where=text("state IN ('parked', 'unmapped', 'quarantined', 'requeued')"),
+        **_where("state IN ('parked', 'unmapped', 'quarantined', 'requeued')"),
     ),
-    Index(
-        "ix_inbound_record_waits",
-        "waits_id",
-        "waits_source",
-        "waits_kind",
-        postgresql_where=text("state = 'parked'"),
-        sqlite_where=text("state = 'parked'"),
-    ),
-    Index(
-        "ix_inbound_record_undecided_job",
-        "job",
-        "number",
-        postgresql_where=text("state IN ('parked', 'requeued')"),
-        sqlite_where=text("state IN ('parked', 'requeued')"),
-    ),
+    Index("ix_inbound_record_waits", "waits_id", "waits_source", "waits_kind", **_where("state = 'parked'")),
+    # What was sent about a job, for whoever sent it.
+    Index("ix_inbound_record_job", "job", "number", **_where("job IS NOT NULL")),
+    Index("ix_inbound_record_undecided_job", "job", "number", **_where("state IN ('parked', 'requeued')")),
 )
 
 # Said the same way by the index and by whoever uses it.
 KEEPS_POSITION = "type = 'user.position' AND raw IS NOT NULL"
-Index(
-    "ix_inbound_record_position",
-    inbound_record.c.received_at,
-    postgresql_where=text(KEEPS_POSITION),
-    sqlite_where=text(KEEPS_POSITION),
-)
+Index("ix_inbound_record_position", inbound_record.c.received_at, **_where(KEEPS_POSITION))
 
 # What was taken in, counted at the door in the receiving transaction; append-only, folded by the clock.
 # `partition` is -1 where the door has none. `folded` rows are sums of what was folded.
@@ -339,28 +327,9 @@ delivery = Table(
     Column("superseded_by", Number),
     Column("created_at", Moment, nullable=False),
     Column("settled_at", Moment),
-    Index(
-        "ix_delivery_owed",
-        "destination",
-        "lane",
-        "position",
-        postgresql_where=text("state IN ('pending', 'held', 'dead')"),
-        sqlite_where=text("state IN ('pending', 'held', 'dead')"),
-    ),
-    Index(
-        "ix_delivery_state",
-        "state",
-        "number",
-        postgresql_where=text("state IN ('held', 'dead', 'skipped', 'superseded')"),
-        sqlite_where=text("state IN ('held', 'dead', 'skipped', 'superseded')"),
-    ),
-    Index(
-        "ix_delivery_left",
-        "destination",
-        "lane",
-        postgresql_where=text("state IN ('superseded', 'skipped', 'dead')"),
-        sqlite_where=text("state IN ('superseded', 'skipped', 'dead')"),
-    ),
+    Index("ix_delivery_owed", "destination", "lane", "position", **_where("state IN ('pending', 'held', 'dead')")),
+    Index("ix_delivery_state", "state", "number", **_where("state IN ('held', 'dead', 'skipped', 'superseded')")),
+    Index("ix_delivery_left", "destination", "lane", **_where("state IN ('superseded', 'skipped', 'dead')")),
     Index("ix_delivery_event", "event"),
 )
 

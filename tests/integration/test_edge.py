@@ -1,6 +1,7 @@
 """The HTTP edge on real databases: Connect's signed batches and the canonical API end where the topics end."""
 
 import gzip
+import re
 
 import httpx
 import pytest
@@ -214,3 +215,19 @@ async def test_what_was_parked_at_a_door_of_http_is_decided_as_its_senders_own(r
     await road.receive(offer("A-1"))
     rows = {row["message_id"]: row["state"] for row in await road.records()}
     assert rows["n-1"] == "applied"
+
+
+async def test_its_documents_are_served_and_describe_every_address(client):
+    described = (await client.get("/openapi.json")).json()
+    served = {
+        (re.sub(r"{subject}", "{id}", route.path), method.lower())
+        for route in client._transport.app.routes
+        for method in route.methods - {"HEAD"}
+    }
+    told = {(path, method) for path, methods in described["paths"].items() for method in methods}
+    assert served - told == {(path, "get") for path in ("/openapi.json", "/asyncapi.json", "/docs")}
+    assert told <= served
+    assert (await client.get("/asyncapi.json")).json()["asyncapi"] == "3.0.0"
+    page = await client.get("/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "offer.accept" in page.text

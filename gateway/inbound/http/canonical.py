@@ -67,7 +67,7 @@ ADDRESSES = (
     Address("POST", "/v1/users/{subject}/positions", "user.position"),
 )
 
-_FORBIDDEN = frozenset(
+FORBIDDEN = frozenset(
     {
         Why.NOT_ALLOWED,
         Why.NOT_YOUR_BRANCH,
@@ -79,7 +79,7 @@ _FORBIDDEN = frozenset(
         Why.CANCELED_BY_SOURCE,
     }
 )
-_UNREADABLE = frozenset(
+UNREADABLE = frozenset(
     {
         Why.MESSAGE_ID_REQUIRED,
         Why.PHOTOS_NOT_SUPPORTED,
@@ -161,9 +161,9 @@ def _status_of(outcome: Refused | Quarantined) -> HTTPStatus:
         return HTTPStatus.CONFLICT if conflict else HTTPStatus.UNPROCESSABLE_ENTITY
     if outcome.why is Why.NOT_YOUR_JOB:
         return HTTPStatus.NOT_FOUND
-    if outcome.why in _FORBIDDEN:
+    if outcome.why in FORBIDDEN:
         return HTTPStatus.FORBIDDEN
-    return HTTPStatus.UNPROCESSABLE_ENTITY if outcome.why in _UNREADABLE else HTTPStatus.CONFLICT
+    return HTTPStatus.UNPROCESSABLE_ENTITY if outcome.why in UNREADABLE else HTTPStatus.CONFLICT
 
 
 def _more(body: dict[str, Json]) -> dict[str, Json]:

@@ -12,13 +12,16 @@ from gateway.core.ids import Kind, find_number
 from gateway.mapping.receipts import Receipt, receipt_body
 from gateway.store.record_queries import find_record_of
 from gateway.web.problems import ProblemError
+from gateway.web.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
+    from gateway.core.parties import Json
     from gateway.store.database import Database
+    from gateway.store.record_queries import RecordView
     from gateway.web.callers import Callers
 
 
@@ -28,11 +31,19 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
     async def endpoint(request: Request) -> Response:
         caller = await callers.by_token(request)
         number = find_number(Kind.RECORD, request.path_params["id"])
-        async with database.transaction() as connection:
+        async with reading(database) as connection:
             found = await find_record_of(connection, number, caller.name) if number is not None else None
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", "no record of yours")
-        receipt = Receipt(
+        return Response(orjson.dumps(told_of(found)), media_type="application/json")
+
+    return endpoint
+
+
+def told_of(found: RecordView) -> dict[str, Json]:
+    """What became of a record, as it stands now, for whoever sent it."""
+    return receipt_body(
+        Receipt(
             record=found.number,
             message_id=found.message_id,
             message_type=found.type,
@@ -44,6 +55,4 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
             job=found.job if found.reason != "not_your_job" else None,
             first=found.first,
         )
-        return Response(orjson.dumps(receipt_body(receipt)), media_type="application/json")
-
-    return endpoint
+    )

@@ -80,6 +80,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_job"),
     )
     _create_partial_index("ix_job_accept_by", "job", ["accept_by"], "accept_by IS NOT NULL")
+    op.create_index("ix_job_account", "job", ["account", "number"])
+    op.create_index("ix_job_organization", "job", ["organization", "number"])
+    op.create_index("ix_job_external_id", "job", ["external_id"])
     op.create_table(
         "appointment",
         sa.Column("number", NUMBER, autoincrement=False, nullable=False),
@@ -148,6 +151,7 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("number", name="pk_inbound_record"),
     )
+    _create_partial_index("ix_inbound_record_job", "inbound_record", ["job", "number"], "job IS NOT NULL")
     _create_partial_index(
         "ix_inbound_record_undecided_job", "inbound_record", ["job", "number"], "state IN ('parked', 'requeued')"
     )
