@@ -15,6 +15,7 @@ class RawRecord:
     `partition`, `offset` and `append_time` are the broker's (the time may be its sender's: then `arrived_at` is when it
     was read). `bound_source` is the name that the door binds its records to (the topic's, or the key's of HTTP),
     whatever they claim; None on a shared topic. `side` is who sends at this door.
+    `user` is whose own key sent it, and `scopes` are what the key is limited to: told only of what comes in now.
     """
 
     door: str
@@ -27,6 +28,8 @@ class RawRecord:
     value: bytes | None
     bound_source: str | None = None
     side: Side
+    user: int | None = None
+    scopes: frozenset[str] = frozenset()
 
     @property
     def arrival(self) -> datetime:

@@ -15,7 +15,9 @@ from gateway.core.ids import Kind, Ref, canonical_id
 from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Actor, Customer, Organization, Side, User
+from gateway.core.permissions import is_theirs
 from gateway.core.reasons import DEFAULT_REASONS
+from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
 from gateway.inbound.entry import GATEWAY, log_bug
@@ -189,6 +191,10 @@ class Settlement:
         made = self._new_organization(entry, reading)
         command, refs = reading.command, self._bind(reading, made)
         if reading.word is not None:
+            # What a word means tells how the job stands.
+            if job is not None and not is_theirs(job, actor, command):
+                entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject")
+                return
             meant = words.settle(reading, job, refs)
             if not isinstance(meant, Translated):
                 entry.outcome = meant
@@ -220,7 +226,7 @@ class Settlement:
         )
         organization = made or self._organization(reading, command, actor, refs, job)
         if organization is None and self._takes_an_accounts_name(reading):
-            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="an account has this name")
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="the name is another's")
             return
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
@@ -241,7 +247,8 @@ class Settlement:
         names = {named.external_id} if named is not None else set()
         if reading.side is Side.PROVIDER:
             names.add(reading.source)
-        taken = GATEWAY in names or any(name in self.directory.accounts for name in names)
+        accounts = self.directory.accounts
+        taken = any(name == GATEWAY or name in accounts or is_test(name) for name in names)
         return taken and isinstance(reading.command, PutOrganization)
 
     def _organization(

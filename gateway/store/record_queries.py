@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.deliveries import Operator
+    from gateway.store.keys import Caller
 
 _PLAIN = (
     *("number", "state", "reason", "field", "detail", "type", "source", "message_id", "job", "first"),
@@ -134,9 +135,11 @@ async def find_record(connection: AsyncConnection, number: int) -> RecordHistory
     )
 
 
-async def find_record_of(connection: AsyncConnection, number: int, source: str) -> RecordView | None:
-    """The record of that number, where `source` sent it."""
-    query = _views().where(inbound_record.c.number == number, inbound_record.c.source == source)
+async def find_record_of(connection: AsyncConnection, number: int, caller: Caller) -> RecordView | None:
+    """The record of that number, where it is among those that `caller` may see: its own, or its organization's."""
+    query = _views().where(inbound_record.c.number == number, inbound_record.c.source == caller.source)
+    if caller.technician is not None:
+        query = query.where(inbound_record.c.by_user == caller.technician)
     row = (await connection.execute(query)).mappings().one_or_none()
     return _view_from(row) if row is not None else None
 
