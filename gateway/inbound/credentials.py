@@ -1,4 +1,4 @@
-"""What the key that sent a record adds to what the record says: who acts, what is allowed, and whether it is a test."""
+"""What the key that sent a record adds to what the record says: who acts, for which brand, and whether it is a test."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def as_sent(reading: Translated, raw: RawRecord) -> Translated | Refused:
         return Refused(why=Why.SCOPE_MISSING, detail=f"the key has no scope {missing[0]}")
     if raw.user is not None:
         reading = replace(reading, credential=raw.user)
+    if raw.brand is not None and reading.brand is None:
+        reading = replace(reading, brand=raw.brand)
     return _as_test(reading) if is_test(reading.source) else reading
 
 

@@ -144,7 +144,7 @@ def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors
         message_id=reading.message_id if isinstance(reading, Translated) else envelope.id,
         type=envelope.type[:100] or None,
         digest=reading.digest if isinstance(reading, Translated) else hashlib.sha256(raw.value or b"").hexdigest(),
-        brand=brand if translated else None,
+        brand=brand if brand is not None and translated else raw.brand,
     )
 
 
@@ -201,6 +201,8 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         bound_source=(door.bound_source if door else None) or row.source,
         side=door.side if door else Side.GATEWAY,
         user=row.by_user,
+        # Where the job is known, the key's brand was held against it then.
+        brand=row.brand if row.job is None else None,
     )
     if door is None:
         why = unreadable(Unreadable.UNKNOWN_TYPE, "", "nothing is read at that door any more")

@@ -118,10 +118,13 @@ class Settlement:
         # Told even of what waits for somebody else: a parked answer holds up its offer's expiry.
         entry.job = self.known.job_of(reading.refs)
         job = self.known.jobs.get(entry.job) if entry.job is not None else None
-        entry.brand = job.brand if job is not None else None
+        entry.brand = job.brand if job is not None else entry.raw.brand
         actor = find_actor(reading, self.known, self.directory)
         if not isinstance(actor, Actor):
             entry.outcome = actor
+            return
+        if job is not None and entry.raw.brand not in {None, job.brand}:
+            entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="the key is for another brand")
             return
         self._decide(entry, reading, actor, job)
 
@@ -202,7 +205,7 @@ class Settlement:
             command, refs = meant.command, meant.refs
         if isinstance(command, SubmitOffer | CreateJob) and job is None:
             brand = find_brand(reading, self.directory)
-            refusal = self._refuse_brand(brand, reading, actor)
+            refusal = self._refuse_brand(brand, reading, actor, entry.raw.brand)
             if refusal is not None:
                 entry.outcome = refusal
                 return
@@ -231,13 +234,13 @@ class Settlement:
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
 
-    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
+    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor, only: str | None) -> Refused | None:
         if brand is None:
             several = actor.side is Side.ENTERPRISE and self.directory.brands_of(reading.source)
             return Refused(why=Why.BRAND_REQUIRED, member="data.brand") if several else None
         profile = self.directory.active.get(brand)
         owner = self.directory.accounts.get(profile.account) if profile else None
-        if owner is None or owner.number != actor.account:
+        if owner is None or owner.number != actor.account or only not in {None, brand}:
             return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         return None
 

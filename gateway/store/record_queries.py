@@ -140,6 +140,8 @@ async def find_record_of(connection: AsyncConnection, number: int, caller: Calle
     query = _views().where(inbound_record.c.number == number, inbound_record.c.source == caller.source)
     if caller.technician is not None:
         query = query.where(inbound_record.c.by_user == caller.technician)
+    if caller.brand is not None:
+        query = query.where(func.coalesce(inbound_record.c.brand, job.c.brand) == caller.brand)
     row = (await connection.execute(query)).mappings().one_or_none()
     return _view_from(row) if row is not None else None
 

@@ -45,6 +45,7 @@ def record_of(caller: Caller, value: bytes, message_id: str | None = None) -> Ra
         bound_source=caller.source,
         side=side,
         user=caller.user,
+        brand=caller.brand,
         scopes=caller.scopes,
     )
 
