@@ -124,6 +124,7 @@ class Settlement:
             entry.outcome = actor
             return
         if job is not None and entry.raw.brand not in {None, job.brand}:
+            entry.brand = entry.raw.brand
             entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="the key is for another brand")
             return
         self._decide(entry, reading, actor, job)
