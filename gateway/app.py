@@ -34,8 +34,10 @@ from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
+from gateway.store.keys import CHANNEL as KEYS_CHANNEL
 from gateway.store.keys import CallerKind
 from gateway.store.numbers import Numbers
+from gateway.store.outbox import CHANNEL
 from gateway.store.readiness import insist_on_schema
 from gateway.web.callers import Callers
 from gateway.wide_events import log_attempt, log_records
@@ -176,7 +178,7 @@ class Gateway:
             owed = [one for brand in brands for one in directory.feeds.get(brand, ())]
         else:
             owed = list(directory.work.get(caller.name, ()))
-        return [one for one in owed if one.kind == POLL]
+        return [one for one in owed if one.kind == POLL and one.sandbox is caller.sandbox]
 
     def make_poll_queue(self) -> PollQueue:
         """What serves the calls of pollers. It may be shared by all of them."""
@@ -197,7 +199,9 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self.keeper.run())]
                 if "relay" in roles:
-                    background.append(group.create_task(wakeups.listen(self.settings.database_url, self.wake)))
+                    background.append(
+                        group.create_task(wakeups.listen(self.settings.database_url, CHANNEL, self.wake.set))
+                    )
                 running = [group.create_task(self._run_role(role, receiver)) for role in roles]
                 _settle_memory()
                 log.info("gateway.runs", roles=sorted(roles))
@@ -267,10 +271,13 @@ class Gateway:
         callers = Callers(self.database, self.settings.sealer)
         gathering = Gathering(self.make_receiver().receive)
         edge = self.make_edge(callers, gathering)
+        told = wakeups.listen(self.settings.database_url, KEYS_CHANNEL, callers.hear, callers.doubt)
         try:
             async with asyncio.TaskGroup() as group:
-                behind = [group.create_task(gathering.run()), group.create_task(self._note_use(callers))]
-                await serve_edge(edge, self.settings.http_host, self.settings.http_port, self.stop)
+                work = (gathering.run(), self._note_use(callers), told)
+                behind = [group.create_task(one) for one in work]
+                host, port = self.settings.http_host, self.settings.http_port
+                await serve_edge(edge, host, port, self.stop, self.settings.proxies)
                 for task in behind:
                     task.cancel()
         except* OSError as error:
@@ -283,11 +290,12 @@ class Gateway:
         return make_edge(self.database, callers, gathering, queue, self.polled_by, lambda: self.keeper.profiles)
 
     async def _note_use(self, callers: Callers) -> None:
-        """Writes now and then, and at the end, when keys were last used. Where that fails, the next use is written."""
+        """Writes now and then, and at the end, when keys were last used, and how many calls proved nothing."""
         while not self.stop.is_set():
             await _wait(self.stop, IDLE_SECONDS)
             try:
                 await callers.note_use()
+                await callers.note_failures()
             except Exception as error:  # noqa: BLE001 - the database is away: nothing hangs on it
                 log.warning("use.unknown", error=type(error).__name__)
 

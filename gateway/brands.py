@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from gateway.mapping.profile import Destination as Spec
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination
 
@@ -99,6 +100,14 @@ def _find_unfit(
             path = ("destinations", index, "strict")
             what = "stays as it was, since dead deliveries are owed by it: give the destination another name"
             yield Problem(file, profile.line_of(*path), dotted(path), what)
+        if there is not None and there.sandbox != one.sandbox:
+            path = ("destinations", index, "sandbox")
+            what = "stays as it was, since deliveries are owed by it: give the destination another name"
+            yield Problem(file, profile.line_of(*path), dotted(path), what)
+        others: list[Destination | NewDestination] = [*endpoints.values(), *_destinations(profile)]
+        if any(_share_a_topic(one, other) for other in others):
+            path = ("destinations", index, "topic")
+            yield Problem(file, profile.line_of(*path), dotted(path), "has test work and real work on one topic")
     yield from _find_clashes(profile, rows, file)
 
 
@@ -115,6 +124,10 @@ def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> It
         shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
         if row.brand != profile.brand and row.state == "active" and shares:
             yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
+
+
+def _share_a_topic(one: Spec, other: Destination | NewDestination) -> bool:
+    return one.topic is not None and one.sandbox != other.sandbox and one.topic == other.settings.get("topic")
 
 
 async def import_folder(database: Database, folder: Path, *, author: str, reason: str) -> Imported:
@@ -163,6 +176,7 @@ def _destinations(profile: Profile) -> Iterable[NewDestination]:
             owner=profile.brand,
             settings=settings,
             strict=one.strict,
+            sandbox=one.sandbox,
         )
     yield NewDestination(
         name=f"receipts.{profile.account}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from gateway.standstill import examine_standstill
 from gateway.store.database import Database
 from gateway.store.profiles import load_profiles
 from gateway.store.readiness import NotReady, explained, insist_on_schema
+from gateway.store.refused_calls import sum_refused_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 KAFKA_SECONDS = 10.0
+# Counts are kept by the hour.
+REFUSED_WITHIN = timedelta(hours=2)
+MANY_REFUSED = 100
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -55,7 +60,9 @@ async def _examine_database(settings: Settings, database: Database) -> list[Find
         active = {(row.brand, row.version) for row in await load_profiles(connection) if row.state == "active"}
         findings.append(_examine_profiles(active, keeper))
         answers = Doors(settings.topic_prefix, dict).answers()
-        findings += await examine_standstill(connection, answers, await database.now(connection))
+        now = await database.now(connection)
+        findings += await examine_standstill(connection, answers, now)
+        findings.append(_examine_calls(await sum_refused_calls(connection, now - REFUSED_WITHIN)))
     return findings
 
 
@@ -121,6 +128,14 @@ def _differences(settings: object) -> Iterator[tuple[str, str]]:
         if wanted.isdecimal() and value.isdecimal() and int(value) >= int(wanted):
             continue
         yield name, value
+
+
+def _examine_calls(refused: int) -> Finding:
+    """Whether somebody tries keys: calls that proved nothing, of the present hour and the one before."""
+    if refused < MANY_REFUSED:
+        return fine("callers", f"{refused} calls proved nothing in the last two hours")
+    what = f"{refused} calls proved nothing in the last two hours"
+    return warning("callers", what, "`gateway keys failures` says whose: a partner with an old key, or a guesser")
 
 
 def _examine_folder(folder: Path) -> list[Finding]:

@@ -159,12 +159,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(edge: Edge, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen."""
+async def serve(edge: Edge, host: str, port: int, stop: asyncio.Event, proxies: Sequence[str] = ()) -> None:
+    """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen.
+
+    Of `proxies` (addresses and networks), and of nobody else, it is believed for whom they call.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:
         log.info("edge.listens", extra={"host": host, "port": listening.getsockname()[1]})
-        server = _Server(uvicorn.Config(edge, log_config=None, access_log=False, server_header=False, lifespan="off"))
+        config = uvicorn.Config(
+            edge,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+        )
+        server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.brands import load_library
+from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass, replace
 from gateway.inbound.work_topics import polled_by
-from gateway.owners import own_account, own_organization
+from gateway.owners import find_named, own_account, own_organization
 from gateway.sealing import hash_token, new_secret, new_token
 from gateway.store.accounts import load_accounts
-from gateway.store.aggregates import load_organizations
+from gateway.store.aggregates import load_organizations, load_users
+from gateway.store.bulk import notify
 from gateway.store.destinations import put_destinations
 from gateway.store.keys import (
+    CHANNEL,
     MOST_LIVE,
     CallerKind,
     KeyView,
@@ -29,8 +32,12 @@ from gateway.store.keys import (
 )
 from gateway.store.operators import Action, write_action
 from gateway.store.profiles import lock_profiles
+from gateway.store.references import Target, find_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.core.scopes import Scope
     from gateway.sealing import Sealer
     from gateway.store.database import Database, Transaction
     from gateway.store.deliveries import Operator
@@ -42,24 +49,28 @@ class KeyRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The key that is asked for. `owner`: a number, canonical id or name; `name` names a new owner, and the key."""
+    """The key that is asked for. `owner`: a number, canonical id or name; `name` names a new owner, and the key.
+
+    A user's has their organization for `owner`, and `user`: a number, canonical id, or the organization's own id.
+    """
 
     kind: CallerKind
     owner: str
     name: str | None = None
+    user: str | None = None
     brand: str | None = None
     transformation: str = "noop"
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...] = ()
     sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key with what is told this once, and kept nowhere in the clear."""
+    """A new key with what is told this once, and kept nowhere in the clear. A user signs nothing, and has no secret."""
 
     number: int
     key: str
-    secret: str
+    secret: str | None
     token: str
 
 
@@ -72,7 +83,7 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
         if wanted.kind is CallerKind.ORGANIZATION:
             # By default its work waits for it to be fetched.
             found = await load_organizations(connection, [owner])
-            await put_destinations(connection, [polled_by(one) for one in found.values()])
+            await put_destinations(connection, [polled_by(one, sandbox=wanted.sandbox) for one in found.values()])
         if wanted.brand is not None:
             await _insist_on_brand(connection, wanted.brand, owner)
         is_operator = wanted.kind is CallerKind.OPERATOR
@@ -82,7 +93,7 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
             brand=wanted.brand,
             transformation=wanted.transformation,
             label=wanted.owner if is_operator else wanted.name or "",
-            secret=b"",
+            secret=None,
             token_hash="",
             scopes=wanted.scopes,
             sandbox=wanted.sandbox,
@@ -94,14 +105,16 @@ async def rotate_key(database: Database, sealer: Sealer, written: str, by: Opera
     """Makes a second live key like the one named, by number or public key; that one lives until it is revoked."""
     async with database.transaction() as connection:
         await lock_keys(connection)
-        held = _find_live(await list_keys(connection), written)[-1]
+        *others, held = _find_live(await list_keys(connection), written)
+        if any(one.sandbox != held.sandbox for one in others):
+            raise KeyRefused(f"{written} names a test key, too: say which, of {_numbers((*others, held))}")
         new = NewKey(
             kind=held.kind,
             owner=held.owner,
             brand=held.brand,
             transformation=held.transformation,
             label=held.label,
-            secret=b"",
+            secret=None,
             token_hash="",
             scopes=held.scopes,
             sandbox=held.sandbox,
@@ -115,11 +128,11 @@ async def end_key(database: Database, written: str, by: Operator) -> KeyView:
         await lock_keys(connection)
         held, *others = _find_live(await list_keys(connection), written)
         if others:
-            numbers = ", ".join(key_id(one.number) for one in (held, *others))
-            raise KeyRefused(f"{written} names several live keys: say which, of {numbers}")
+            raise KeyRefused(f"{written} names several live keys: say which, of {_numbers((held, *others))}")
         now = await database.now(connection)
         await revoke_key(connection, held.number, now)
         await write_action(connection, _action(by, "revoke", held.number, held.public_key), now)
+        await notify(connection, CHANNEL)
         return held
 
 
@@ -146,23 +159,41 @@ async def _find_owner(connection: Transaction, wanted: Wanted) -> int:
             return await own_account(connection, wanted.owner, wanted.name)
         case CallerKind.ORGANIZATION:
             return await own_organization(connection, wanted.owner, wanted.name)
+        case CallerKind.USER:
+            return await _find_user(connection, wanted)
         case CallerKind.OPERATOR:
             return await find_operator(connection, wanted.owner)
+
+
+async def _find_user(connection: Transaction, wanted: Wanted) -> int:
+    organization = await own_organization(connection, wanted.owner, None)
+    handle = (await load_organizations(connection, [organization]))[organization].handle
+    written = wanted.user or ""
+    number = find_named(Kind.USER, written)
+    if number is None:
+        ref = Ref(Kind.USER, handle, written)
+        number = (await find_targets(connection, [ref])).get(ref, Target(None)).number
+    user = (await load_users(connection, [number])).get(number) if number is not None else None
+    if user is None or user.organization != organization:
+        raise KeyRefused(f"{handle} has no user {written}: its own id of them, or usr-…")
+    return user.number
 
 
 async def _issue(
     connection: Transaction, database: Database, sealer: Sealer, new: NewKey, by: Operator, verb: str
 ) -> IssuedKey:
     named = public_key(new.kind, new.owner, new.transformation)
-    live = [one for one in await list_keys(connection) if one.is_live and one.public_key == named]
+    like = [one for one in await list_keys(connection) if (one.public_key, one.sandbox) == (named, new.sandbox)]
+    live = [one for one in like if one.is_live]
     if len(live) >= MOST_LIVE:
         numbers = " or ".join(key_id(one.number) for one in live)
         raise KeyRefused(f"{named} has {MOST_LIVE} live keys already: `gateway keys revoke` {numbers} first")
-    secret, token = new_secret(), new_token()
+    secret, token = None if new.kind is CallerKind.USER else new_secret(), new_token()
     now = await database.now(connection)
-    kept = replace(new, secret=sealer.seal(bytes.fromhex(secret)), token_hash=hash_token(token))
-    number = await insert_key(connection, kept, now)
+    sealed = None if secret is None else sealer.seal(bytes.fromhex(secret))
+    number = await insert_key(connection, replace(new, secret=sealed, token_hash=hash_token(token)), now)
     await write_action(connection, _action(by, verb, number, named), now)
+    await notify(connection, CHANNEL)
     return IssuedKey(number, named, secret, token)
 
 
@@ -187,6 +218,10 @@ def _find_live(keys: list[KeyView], written: str) -> list[KeyView]:
     if not live:
         raise KeyRefused(f"{written} is revoked already")
     return live
+
+
+def _numbers(held: Iterable[KeyView]) -> str:
+    return ", ".join(key_id(one.number) for one in held)
 
 
 def _action(by: Operator, verb: str, number: int, named: str) -> Action:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     brands: Path = Field(Path("contracts/brands"), description="folder of brand profiles")
     http_host: str = "127.0.0.1"
     http_port: int = Field(8080, ge=0, le=65535)
+    trusted_proxies: str | None = Field(None, description="addresses and networks of proxies before the edge: `a,b/24`")
     secret_keys: SecretStr | None = Field(None, description="keys that encrypt stored secrets, newest first")
     photo_store: str = Field("file://var/photos", description="where photos are kept")
     consumers: int = Field(1, ge=1, le=16, description="batches in work at once in a process of the role `consume`")
@@ -63,6 +65,16 @@ class Settings(BaseSettings):
             raise ValueError("is needed with SASL")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: str | None) -> str | None:
+        for each in _split(value):
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"{each} is neither an address nor a network") from None
+        return value
+
     @field_validator("secret_keys")
     @classmethod
     def _are_sealing_keys(cls, value: SecretStr | None) -> SecretStr | None:
@@ -72,6 +84,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def proxies(self) -> tuple[str, ...]:
+        """Whoever is believed for whom they call."""
+        return _split(self.trusted_proxies)
+
+    @property
     def sealer(self) -> Sealer | None:
         """What seals and opens kept secrets; None where no key is given."""
         return Sealer(split_keys(self.secret_keys.get_secret_value())) if self.secret_keys is not None else None
@@ -79,6 +96,10 @@ class Settings(BaseSettings):
     @property
     def on_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(word for part in (text or "").split(",") if (word := part.strip()))
 
 
 def load_settings(**overrides: object) -> Settings | list[str]:

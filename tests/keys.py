@@ -11,6 +11,7 @@ SEALING_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 async def make_key(database, *, account=None, organization=None, operator=None, **more):
     """What the command prints: the public key, the secret, the token."""
     kind = CallerKind.ACCOUNT if account else CallerKind.ORGANIZATION if organization else CallerKind.OPERATOR
+    kind = CallerKind.USER if "user" in more else kind
     wanted = Wanted(kind=kind, owner=account or organization or operator, **more)
     issued = await create_key(database, Sealer([SEALING_KEY]), wanted, Operator(author="test", reason="test"))
     return {"key": issued.key, "secret": issued.secret, "token": issued.token}

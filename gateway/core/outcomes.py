@@ -37,6 +37,7 @@ class Why(StrEnum):
     NOT_ASSIGNED = "not_assigned"
     ROLE_NOT_ALLOWED = "role_not_allowed"
     USER_DEACTIVATED = "user_deactivated"
+    SCOPE_MISSING = "scope_missing"
     LAST_DISPATCHER = "last_dispatcher"
     CANCELED_BY_SOURCE = "canceled_by_source"
     # refused: the state of things

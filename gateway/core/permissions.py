@@ -32,11 +32,14 @@ from gateway.core.commands import (
 )
 from gateway.core.outcomes import Refused, Why
 from gateway.core.parties import Side, User
+from gateway.core.sandbox import is_test
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.core.commands import Command
     from gateway.core.job import Job, Visit
+    from gateway.core.parties import Actor
 
 # What a technician does in the field, on visits and jobs that are theirs; everything else is a dispatcher's.
 PROGRESS = (OnMyWay, UndoOnMyWay, StartAppointment, PauseAppointment, CompleteAppointment)
@@ -77,6 +80,9 @@ _ALLOWED: dict[Side, tuple[type, ...]] = {
     Side.GATEWAY: (ExpireOffer, ChangeAppointment),
 }
 
+# Whose keys may be test keys: those touch test jobs alone, and the others none of them.
+_SENDERS = (Side.ENTERPRISE, Side.PROVIDER)
+
 
 def refuse_sender(request: Request) -> Refused | None:
     """Why the actor may not do this to any job; None where nothing speaks against it."""
@@ -95,18 +101,20 @@ def refuse_sender(request: Request) -> Refused | None:
 
 def refuse_actor(job: Job, request: Request) -> Refused | None:
     """Why the actor, who may do such things, may not do this to `job`; None where nothing speaks against it."""
-    if not _is_theirs(job, request):
+    if not is_theirs(job, request.actor, request.command):
         return Refused(why=Why.NOT_YOUR_JOB, member="subject")
     user = request.actor.user
     return None if user is None or user.role.dispatches else _refuse_unassigned(job, user, request)
 
 
-def _is_theirs(job: Job, request: Request) -> bool:
-    actor = request.actor
+def is_theirs(job: Job, actor: Actor, command: Command) -> bool:
+    """Whether `job` is among those that the actor may send such a command about; of others they learn nothing."""
+    if actor.side in _SENDERS and is_test(actor.source) != is_test(job.source):
+        return False
     match actor.side:
         case Side.ENTERPRISE:
             return job.account is not None and job.account == actor.account
-        case Side.PROVIDER if isinstance(request.command, CreateJob):
+        case Side.PROVIDER if isinstance(command, CreateJob):
             # Only the details of its own jobs are a provider's to amend.
             return job.organization == actor.organization and job.side is Side.PROVIDER
         case Side.PROVIDER:

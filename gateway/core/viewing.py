@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from gateway.core.events import CUSTOMER_EVENTS, LOG_ONLY, EventType
 from gateway.core.job import Job, JobStatus
+from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 
@@ -15,7 +16,8 @@ from gateway.core.visibility import Audience
 class Viewer:
     """Who reads. `source` is the name under which it sends, and names things by ids of its own.
 
-    An enterprise has an `account` and may be bound to one `brand`; a provider has an `organization`.
+    An enterprise has an `account` and may be bound to one `brand`; a provider has an `organization`, and one of its
+    technicians sees only what is assigned to them. `tests`: of test work, or of real work.
     """
 
     audience: Audience
@@ -23,6 +25,8 @@ class Viewer:
     account: int | None = None
     brand: str | None = None
     organization: int | None = None
+    technician: int | None = None
+    tests: bool = False
 
 
 class Sight(StrEnum):
@@ -35,14 +39,24 @@ class Sight(StrEnum):
 
 def sight_of(viewer: Viewer, job: Job) -> Sight:
     """How much of `job` the viewer sees. Whoever sees nothing is not told that there is such a job."""
+    if is_test(job.source) is not viewer.tests:
+        return Sight.NOTHING
     match viewer.audience:
         case Audience.ENTERPRISE:
             is_theirs = job.account is not None and job.account == viewer.account
             return Sight.WHOLE if is_theirs and viewer.brand in {None, job.brand} else Sight.NOTHING
         case Audience.PROVIDER if job.organization == viewer.organization:
+            if viewer.technician is not None and not visits_of(viewer, job):
+                return Sight.NOTHING
             return Sight.FACT if job.status is JobStatus.DECLINED else Sight.WHOLE
         case _:
             return Sight.NOTHING
+
+
+def visits_of(viewer: Viewer, job: Job) -> frozenset[int]:
+    """The numbers of those of the job's visits that the viewer sees, where the viewer sees the job."""
+    assigned = {visit.technician for visit in job.visits} if viewer.technician is None else {viewer.technician}
+    return frozenset(visit.number for visit in job.visits if visit.technician in assigned)
 
 
 _ACTIONS = frozenset(EventType) - CUSTOMER_EVENTS - {EventType.RECORD_SETTLED, EventType.JOB_SNAPSHOT}

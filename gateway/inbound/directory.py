@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from gateway.core.sandbox import owner_of
 from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
 
@@ -30,7 +31,9 @@ class Directory:
     receipts: Mapping[str, Destination] = field(default_factory=dict)
     notifications: tuple[Destination, ...] = ()
 
-    def brands_of(self, account: str) -> list[str]:
+    def brands_of(self, source: str) -> list[str]:
+        """The brands of the account whose work, or test work, is of this source."""
+        account = owner_of(source)
         return [brand for brand, profile in self.active.items() if profile.account == account]
 
     def knows(self, name: str, owner: str) -> bool:

@@ -11,6 +11,7 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined
 from gateway.core.parties import Side
 from gateway.core.values import dataclass
 from gateway.inbound.connect import translate_connect
+from gateway.inbound.credentials import as_sent
 from gateway.inbound.doors import Door
 from gateway.inbound.envelope import Envelope, Form, read
 from gateway.inbound.headers import read_headers
@@ -131,6 +132,8 @@ def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors
         reading = translate_connect(envelope, raw.side)
     else:
         reading = translate(envelope, raw.side, raw.arrived_at)
+    if isinstance(reading, Translated):
+        reading = as_sent(reading, raw)
     translated = isinstance(reading, Translated)
     return Entry(
         number=number,
@@ -141,7 +144,7 @@ def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors
         message_id=reading.message_id if isinstance(reading, Translated) else envelope.id,
         type=envelope.type[:100] or None,
         digest=reading.digest if isinstance(reading, Translated) else hashlib.sha256(raw.value or b"").hexdigest(),
-        brand=brand if translated else None,
+        brand=brand if brand is not None and translated else raw.brand,
     )
 
 
@@ -197,6 +200,9 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         value=row.raw,
         bound_source=(door.bound_source if door else None) or row.source,
         side=door.side if door else Side.GATEWAY,
+        user=row.by_user,
+        # Where the job is known, the key's brand was held against it then.
+        brand=row.brand if row.job is None else None,
     )
     if door is None:
         why = unreadable(Unreadable.UNKNOWN_TYPE, "", "nothing is read at that door any more")
@@ -250,6 +256,7 @@ def row_of(entry: Entry, now: datetime) -> RecordRow:
         first=entry.first,
         job=entry.job,
         brand=entry.brand,
+        by_user=raw.user,
         waits_for=waits,
         waits_text=outcome.text if isinstance(outcome, Unmapped) else None,
         settled_at=now if settled else None,

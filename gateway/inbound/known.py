@@ -310,7 +310,11 @@ async def _load_parties(connection: Transaction, known: Known, readings: list[Tr
             whole |= {number for number in named if number is not None}
         if isinstance(reading.command, PutOrganization):
             changing |= {number for number in named if number is not None}
-        users |= {number for each in (refs.user, refs.technician) if (number := known.number(each)) is not None}
+        users |= {
+            number
+            for each in (refs.user, refs.technician, reading.credential)
+            if (number := known.number(each)) is not None
+        }
         customer = known.number(refs.customer)
         customers |= {customer} if customer is not None else set()
     organizations |= {known.number(ref) or 0 for ref in known.targets if ref.kind is Kind.ORGANIZATION} - {0}

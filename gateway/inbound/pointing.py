@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.core.commands import DeactivateUser, PutOrganization, PutUser, ReactivateUser, Refs, ReportPosition
 from gateway.core.ids import Kind, Ref, find_number
 from gateway.core.parties import Side
+from gateway.core.sandbox import owner_of
 from gateway.inbound.translated import Translated
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def pointers(entry: Entry) -> Iterator[Ref | int]:
 
 def sender_pointer(reading: Translated) -> Ref | int:
     """The organization that a provider's record comes from: by its handle, or its canonical id."""
-    number = find_number(Kind.ORGANIZATION, reading.source)
-    return number if number is not None else Ref(Kind.ORGANIZATION, "", reading.source)
+    name = owner_of(reading.source)
+    number = find_number(Kind.ORGANIZATION, name)
+    return number if number is not None else Ref(Kind.ORGANIZATION, "", name)
 
 
 def organization_pointer(reading: Translated) -> Ref | int | None:
@@ -53,7 +55,7 @@ def organization_pointer(reading: Translated) -> Ref | int | None:
     if not members:
         return None
     told = [str(members.get(name, "")).strip().lower() for name in ("name", "phone", "email")]
-    return Ref(Kind.ORGANIZATION, reading.source, f"#{'|'.join(told)}"[:200])
+    return Ref(Kind.ORGANIZATION, owner_of(reading.source), f"#{'|'.join(told)}"[:200])
 
 
 def organization_named(reading: Translated) -> Ref | None:

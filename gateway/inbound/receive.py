@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.core.commands import DeactivateUser
+from gateway.core.commands import DeactivateUser, PutUser, ReactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
 from gateway.core.values import replace
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
@@ -18,7 +18,7 @@ from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
-from gateway.store import aggregates, inbox, outbox, schedule
+from gateway.store import aggregates, inbox, keys, outbox, schedule
 from gateway.store.bulk import Writes, notify
 from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
@@ -204,6 +204,8 @@ class Receiver:
         inbox.insert_records(writes, fresh)
         await outbox.append(writes, appending.events, appending.deliveries, now)
         await self._take_visits_away(writes, settled, now)
+        if any(_changes_who_may(entry) for entry in settled):
+            await notify(connection, keys.CHANNEL)
         self._watched = watched
         return settled
 
@@ -296,6 +298,13 @@ class Receiver:
         if len(watched) == WATCHED_RECORDS and sum(watched) * BUG_SHARE > WATCHED_RECORDS:
             raise TooManyBugs(f"{sum(watched)} of the last {WATCHED_RECORDS} records failed on bugs")
         return watched
+
+
+def _changes_who_may(entry: Entry) -> bool:
+    reading = entry.reading
+    if not isinstance(entry.outcome, Applied) or not isinstance(reading, Translated):
+        return False
+    return isinstance(reading.command, PutUser | DeactivateUser | ReactivateUser)
 
 
 async def _at_first_sight(connection: Transaction, records: Sequence[RawRecord]) -> Sequence[RawRecord]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.document import event_body
 from gateway.core.events import VERSIONED, Event, EventType, audiences
+from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
 from gateway.inbound.work_topics import asked_for, is_wanted
@@ -94,8 +95,11 @@ class Appending:
         profile = self.directory.active.get(job.brand) if job.brand else None
         sequence, version = job.sequence, job.jobversion
         last_sent = dict(job.last_sent)
+        test = is_test(job.source)
         for event in events:
-            owed = list(self._recipients(event, job.brand, organization, profile))
+            told = self._recipients(event, job.brand, organization, profile)
+            # The one gate between test work and real work: nothing else puts an event of a job on a destination.
+            owed = [one for one in told if one.sandbox is test]
             is_versioned = bool(owed) and event.type in VERSIONED
             sequence += 1
             version += is_versioned

@@ -15,6 +15,8 @@ class RawRecord:
     `partition`, `offset` and `append_time` are the broker's (the time may be its sender's: then `arrived_at` is when it
     was read). `bound_source` is the name that the door binds its records to (the topic's, or the key's of HTTP),
     whatever they claim; None on a shared topic. `side` is who sends at this door.
+    `user` is whose own key sent it, `brand` the one that the key is for; `scopes` are what the key is limited to, told
+    only of what comes in now.
     """
 
     door: str
@@ -27,6 +29,9 @@ class RawRecord:
     value: bytes | None
     bound_source: str | None = None
     side: Side
+    user: int | None = None
+    brand: str | None = None
+    scopes: frozenset[str] = frozenset()
 
     @property
     def arrival(self) -> datetime:

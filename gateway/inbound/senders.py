@@ -8,6 +8,7 @@ from gateway.core.commands import PutOrganization
 from gateway.core.ids import Ref
 from gateway.core.outcomes import Parked, Refused, Why
 from gateway.core.parties import Actor, Side
+from gateway.core.sandbox import owner_of
 from gateway.inbound.pointing import sender_pointer
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def find_actor(reading: Translated, known: Known, directory: Directory) -> Actor
     """An account, an organization that is known, or a channel; where there is none, what becomes of the record."""
     side, source = reading.side, reading.source
     if side is Side.ENTERPRISE:
-        account = directory.accounts.get(source)
+        account = directory.accounts.get(owner_of(source))
         if account is None:
             return Refused(why=Why.UNKNOWN_SOURCE, member="source")
         return Actor(
@@ -49,7 +50,17 @@ def _find_provider(reading: Translated, known: Known) -> Actor | Parked | Refuse
             return Actor(side=Side.PROVIDER, source=reading.source)
         return Parked(ref=pointer) if isinstance(pointer, Ref) else Refused(why=Why.UNKNOWN_SOURCE, member="source")
     user = known.number(reading.refs.user)
+    if reading.credential is not None:
+        if reading.refs.user is not None and user != reading.credential:
+            return Refused(why=Why.NOT_YOUR_USER, member="data.user", detail="the key says who acts")
+        user = reading.credential
     acting = known.users.get(user) if user is not None else None
     if user is not None and acting is None:
         return Refused(why=Why.NOT_YOUR_USER, member="data.user")
-    return Actor(side=Side.PROVIDER, source=reading.source, organization=organization.number, user=acting)
+    return Actor(
+        side=Side.PROVIDER,
+        source=reading.source,
+        organization=organization.number,
+        user=acting,
+        own_credential=reading.credential is not None,
+    )

@@ -15,7 +15,9 @@ from gateway.core.ids import Kind, Ref, canonical_id
 from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Actor, Customer, Organization, Side, User
+from gateway.core.permissions import is_theirs
 from gateway.core.reasons import DEFAULT_REASONS
+from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
 from gateway.inbound.entry import GATEWAY, log_bug
@@ -116,10 +118,14 @@ class Settlement:
         # Told even of what waits for somebody else: a parked answer holds up its offer's expiry.
         entry.job = self.known.job_of(reading.refs)
         job = self.known.jobs.get(entry.job) if entry.job is not None else None
-        entry.brand = job.brand if job is not None else None
+        entry.brand = job.brand if job is not None else entry.raw.brand
         actor = find_actor(reading, self.known, self.directory)
         if not isinstance(actor, Actor):
             entry.outcome = actor
+            return
+        if job is not None and entry.raw.brand not in {None, job.brand}:
+            entry.brand = entry.raw.brand
+            entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="the key is for another brand")
             return
         self._decide(entry, reading, actor, job)
 
@@ -189,6 +195,10 @@ class Settlement:
         made = self._new_organization(entry, reading)
         command, refs = reading.command, self._bind(reading, made)
         if reading.word is not None:
+            # What a word means tells how the job stands.
+            if job is not None and not is_theirs(job, actor, command):
+                entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject")
+                return
             meant = words.settle(reading, job, refs)
             if not isinstance(meant, Translated):
                 entry.outcome = meant
@@ -196,7 +206,7 @@ class Settlement:
             command, refs = meant.command, meant.refs
         if isinstance(command, SubmitOffer | CreateJob) and job is None:
             brand = find_brand(reading, self.directory)
-            refusal = self._refuse_brand(brand, reading, actor)
+            refusal = self._refuse_brand(brand, reading, actor, entry.raw.brand)
             if refusal is not None:
                 entry.outcome = refusal
                 return
@@ -220,18 +230,18 @@ class Settlement:
         )
         organization = made or self._organization(reading, command, actor, refs, job)
         if organization is None and self._takes_an_accounts_name(reading):
-            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="an account has this name")
+            entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="the name is another's")
             return
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
 
-    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
+    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor, only: str | None) -> Refused | None:
         if brand is None:
             several = actor.side is Side.ENTERPRISE and self.directory.brands_of(reading.source)
             return Refused(why=Why.BRAND_REQUIRED, member="data.brand") if several else None
         profile = self.directory.active.get(brand)
         owner = self.directory.accounts.get(profile.account) if profile else None
-        if owner is None or owner.number != actor.account:
+        if owner is None or owner.number != actor.account or only not in {None, brand}:
             return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         return None
 
@@ -241,7 +251,8 @@ class Settlement:
         names = {named.external_id} if named is not None else set()
         if reading.side is Side.PROVIDER:
             names.add(reading.source)
-        taken = GATEWAY in names or any(name in self.directory.accounts for name in names)
+        accounts = self.directory.accounts
+        taken = any(name == GATEWAY or name in accounts or is_test(name) for name in names)
         return taken and isinstance(reading.command, PutOrganization)
 
     def _organization(

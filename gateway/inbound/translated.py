@@ -25,7 +25,8 @@ class Translated:
     none. `brand` is the name that the sender gave, not looked up yet. `digest` tells equal content.
     `word` is set where the meaning depends on how the job stands (Connect): then `command` is only the likeliest
     reading, and `words.settle` gives the right one. `repeat_by_text`: without a message id, the same text from the
-    same source for that job within 24 hours is a repeat (Connect's notes).
+    same source for that job within 24 hours is a repeat (Connect's notes). `credential` is the user whose own
+    key sent it.
     """
 
     command: Command
@@ -42,6 +43,7 @@ class Translated:
     brand: str | None = None
     word: Word | None = None
     repeat_by_text: bool = False
+    credential: int | None = None
 
 
 def digest_of(kind: str, version: int, subject: str | None, content: dict[str, Json]) -> str:

@@ -57,8 +57,15 @@ def _name(organization: Organization) -> str:
     return name if _FITS.fullmatch(name) else canonical_id(Kind.ORGANIZATION, organization.number)
 
 
-def polled_by(organization: Organization) -> NewDestination:
-    """The work of an organization that polls for it by Dispatch Connect; whoever gives it its key makes this."""
+def polled_by(organization: Organization, *, sandbox: bool = False) -> NewDestination:
+    """The work, or the test work, of an organization that polls for it by Dispatch Connect.
+
+    Whoever gives it its key makes this.
+    """
     return NewDestination(
-        name=f"poll.{_name(organization)}", kind="poll", audience=Audience.PROVIDER, owner=organization.handle
+        name=f"{'sandbox' if sandbox else 'poll'}.{_name(organization)}",
+        kind="poll",
+        audience=Audience.PROVIDER,
+        owner=organization.handle,
+        sandbox=sandbox,
     )

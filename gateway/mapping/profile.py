@@ -166,7 +166,8 @@ class Some(StrEnum):
 class Destination(Part):
     """Where the brand's feed goes. `strict`: a dead delivery stops its lane until someone looks at it.
 
-    What is polled is handed out in Connect's form, whatever the form of the feed.
+    What is polled is handed out in Connect's form, whatever the form of the feed. `sandbox`: it gets what becomes of
+    jobs that test keys send, and nothing else; the others get nothing of these.
     """
 
     name: Topic
@@ -174,6 +175,7 @@ class Destination(Part):
     topic: Topic | None = None
     events: Some | tuple[EventType, ...] = Some.ALL
     strict: StrictBool = True
+    sandbox: StrictBool = False
 
     @model_validator(mode="after")
     def _has_a_topic_or_is_polled(self) -> Destination:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """A row of `destination`. `settings` are its publisher's; `strict`: a dead head blocks its lane."""
+    """A row of `destination`. `settings` are its publisher's; `strict`: a dead head blocks its lane.
+
+    `sandbox`: it is for test work, and for nothing else.
+    """
 
     number: int
     name: str
@@ -36,6 +39,7 @@ class Destination:
     settings: Mapping[str, Any] = field(default_factory=dict)
     state: str = "active"
     strict: bool = True
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class NewDestination:
     owner: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = True
+    sandbox: bool = False
 
     def as_number(self, number: int) -> Destination:
         """What it is once it is there, under that number."""
@@ -59,6 +64,7 @@ class NewDestination:
             owner=self.owner,
             settings=self.settings,
             strict=self.strict,
+            sandbox=self.sandbox,
         )
 
 
@@ -70,7 +76,8 @@ async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDest
     rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
     if rows:
         insert = insert_into(connection.dialect.name, destination)
-        changed = {name: insert.excluded[name] for name in ("kind", "audience", "owner", "settings", "strict")}
+        told = ("kind", "audience", "owner", "settings", "strict", "sandbox")
+        changed = {name: insert.excluded[name] for name in told}
         await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), rows)
     return await load_destinations(connection)
 
@@ -122,6 +129,7 @@ def _row(one: NewDestination) -> dict[str, Any]:
         "owner": one.owner,
         "settings": codec.encode(one.settings),
         "strict": one.strict,
+        "sandbox": one.sandbox,
     }
 
 
@@ -135,4 +143,5 @@ def _destination_from(row: RowMapping) -> Destination:
         settings=codec.decode(row["settings"]),
         state=row["state"],
         strict=bool(row["strict"]),
+        sandbox=bool(row["sandbox"]),
     )

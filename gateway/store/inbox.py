@@ -69,6 +69,7 @@ class RecordRow:
     first: int | None = None
     job: int | None = None
     brand: str | None = None
+    by_user: int | None = None
     waits_for: Ref | None = None
     waits_text: str | None = None
     settled_at: datetime | None = None
@@ -148,6 +149,7 @@ def _row(one: RecordRow) -> dict[str, Any]:
         "first": one.first,
         "job": one.job,
         "brand": one.brand,
+        "by_user": one.by_user,
         "waits_source": waits.source if waits else None,
         "waits_kind": waits.kind.value if waits else None,
         "waits_id": waits.external_id if waits else None,
@@ -184,6 +186,7 @@ def record_from(row: Any) -> RecordRow:
         first=row["first"],
         job=row["job"],
         brand=row["brand"],
+        by_user=row["by_user"],
         waits_for=waits,
         waits_text=row["waits_text"],
         settled_at=row["settled_at"],

@@ -1,29 +1,35 @@
-"""The keys by which accounts, organizations and operators call the HTTP edge. Secrets come and go sealed."""
+"""The keys by which accounts, organizations, users and operators call the HTTP edge. Secrets come and go sealed."""
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, insert, or_, select, text, update
 
 from gateway.core.ids import Kind, find_number
+from gateway.core.parties import Role
+from gateway.core.sandbox import source_of_tests
 from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.columns import Moment, Number
 from gateway.store.dialect import is_sqlite
 from gateway.store.given import encode_rows, given
-from gateway.store.tables import account, organization
+from gateway.store.tables import account, organization, user
 from gateway.store.tables_control import access_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, RowMapping, Select
+    from sqlalchemy import RowMapping, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+# Where whoever changes what a key opens says so (`Database.notify`).
+CHANNEL = "gateway_keys"
 MOST_LIVE = 2
+TRANSFORMATION = re.compile(r"[a-z][a-z0-9_.:-]{0,39}")
 _ACTIVE, _REVOKED = "active", "revoked"
 
 
@@ -32,14 +38,16 @@ class CallerKind(StrEnum):
 
     ACCOUNT = "account"
     ORGANIZATION = "organization"
+    USER = "user"
     OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls, by one live key. `name` is the source of its records: an account's name, an organization's handle.
+    """Who calls, by one live key: an account, or an organization, whose `number` and `name` (or handle) these are.
 
-    `number` is the owner's. `scopes`: none named means whatever callers of the kind may do.
+    `user` is set where the key is a user's own, of that organization: `role` is theirs, `active` whether they may do
+    anything now. `scopes`: none named means whatever callers of the kind may do. `sandbox`: its work is test work.
     """
 
     key: int
@@ -50,6 +58,19 @@ class Caller:
     transformation: str
     scopes: frozenset[str]
     sandbox: bool
+    user: int | None = None
+    role: Role | None = None
+    active: bool = True
+
+    @property
+    def source(self) -> str:
+        """The source of its records and jobs: those of test keys are apart from the others."""
+        return source_of_tests(self.name) if self.sandbox else self.name
+
+    @property
+    def technician(self) -> int | None:
+        """The user who may see and do only what is assigned to them; None for whoever sees all of the owner's."""
+        return None if self.role is None or self.role.dispatches else self.user
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,13 @@ class SealedKey:
 
     caller: Caller
     secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeadKey:
+    """A key that opens nothing any more: it was revoked, or its owner is gone."""
+
+    public_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +97,7 @@ class NewKey:
     brand: str | None
     transformation: str
     label: str
-    secret: bytes
+    secret: bytes | None
     token_hash: str
     scopes: tuple[str, ...]
     sandbox: bool
@@ -77,7 +105,10 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyView:
-    """A key as operators see it: nothing of it that is secret. `owner_name` is None where there is no owner."""
+    """A key as operators see it: nothing of it that is secret. `owner_name` is None where there is no owner.
+
+    A user's key has the name of their organization.
+    """
 
     number: int
     kind: CallerKind
@@ -104,7 +135,10 @@ class KeyView:
 
 
 def public_key(kind: CallerKind, owner: int, transformation: str) -> str:
-    """What a caller names its key by: `account|42|noop`. Two live keys share one while they are rotated."""
+    """What a caller names its key by: `account|42|noop`. Two live keys share one while they are rotated.
+
+    And so do test keys with the others.
+    """
     return f"{kind}|{owner}|{transformation}"
 
 
@@ -114,23 +148,31 @@ def split_public_key(written: str) -> tuple[CallerKind, int, str] | None:
     if len(parts) != len(("kind", "owner", "transformation")) or parts[0] not in set(CallerKind):
         return None
     owner = find_number(Kind.ACCOUNT, f"{Kind.ACCOUNT}-{parts[1]}")
-    if owner is None or not parts[2].isprintable():
+    if owner is None or not TRANSFORMATION.fullmatch(parts[2]):
         return None
     return CallerKind(parts[0]), owner, parts[2]
 
 
-async def find_by_token(connection: AsyncConnection, token_hash: str) -> Caller | None:
-    """Who holds the token of this hash (`sealing.hash_token`); None for a revoked key or an owner that is gone."""
-    rows = (await connection.execute(_LIVE.where(access_key.c.token_hash == token_hash))).mappings()
-    return next((_caller_from(row) for row in rows), None)
+async def find_by_token(connection: AsyncConnection, token_hash: str) -> Caller | DeadKey | None:
+    """Who holds the token of this hash (`sealing.hash_token`)."""
+    row = (await connection.execute(_BY_TOKEN, {"hash": token_hash})).mappings().one_or_none()
+    if row is None:
+        return None
+    if row["state"] != _ACTIVE or row["owner_name"] is None:
+        return DeadKey(public_key(CallerKind(row["kind"]), row["owner"], row["transformation"]))
+    return _caller_from(row)
 
 
 async def find_by_public_key(connection: AsyncConnection, public_key: str) -> list[SealedKey]:
-    """The live keys of that name, the newest first: two at most. None where the name is no public key."""
+    """The live keys of that name that sign, the newest first: two at most, and two test keys.
+
+    None where the name is no public key.
+    """
     parts = split_public_key(public_key)
     if parts is None:
         return []
-    rows = (await connection.execute(_LIVE.where(_named(*parts)).order_by(access_key.c.number.desc()))).mappings()
+    named = dict(zip(("named_kind", "named_owner", "named_transformation"), parts, strict=True))
+    rows = (await connection.execute(_BY_PUBLIC_KEY, named)).mappings()
     return [SealedKey(_caller_from(row), row["secret"]) for row in rows]
 
 
@@ -189,34 +231,34 @@ async def revoke_key(connection: AsyncConnection, number: int, now: datetime) ->
 
 
 async def load_sealed(connection: AsyncConnection) -> dict[int, bytes]:
-    """The sealed secret of every active key, whether its owner is there or not."""
-    query = select(access_key.c.number, access_key.c.secret).where(access_key.c.state == _ACTIVE)
+    """The sealed secret of every active key that has one, whether its owner is there or not."""
+    query = select(access_key.c.number, access_key.c.secret).where(access_key.c.secret.is_not(None))
     return {row.number: row.secret for row in await connection.execute(query.order_by(access_key.c.number))}
 
 
 async def save_sealed(connection: AsyncConnection, secrets: Iterable[tuple[int, bytes]]) -> None:
     """Puts secrets that were sealed anew in the places of the old ones."""
-    for number, secret in secrets:
-        await connection.execute(update(access_key).where(access_key.c.number == number).values(secret=secret))
-
-
-def _named(kind: CallerKind, owner: int, transformation: str) -> ColumnElement[bool]:
-    key = access_key.c
-    return and_(key.kind == kind.value, key.owner == owner, key.transformation == transformation)
+    rows = [{"key": number, "sealed": secret} for number, secret in secrets]
+    if rows:
+        anew = update(access_key).where(access_key.c.number == bindparam("key")).values(secret=bindparam("sealed"))
+        await connection.execute(anew, rows)
 
 
 def _with_owners() -> Select[Any]:
-    """Keys with their owners' names: null where there is no such owner."""
+    """Keys with their owners' names: null where there is no such owner. A user's organization is their key's owner."""
     kind, owner = access_key.c.kind, access_key.c.owner
     names = case(
+        (kind == CallerKind.OPERATOR.value, access_key.c.label),
         (kind == CallerKind.ACCOUNT.value, account.c.name),
-        (kind == CallerKind.ORGANIZATION.value, organization.c.handle),
-        else_=access_key.c.label,
+        else_=organization.c.handle,
     )
-    accounts = and_(kind == CallerKind.ACCOUNT.value, account.c.number == owner)
-    organizations = and_(kind == CallerKind.ORGANIZATION.value, organization.c.number == owner)
-    joined = access_key.outerjoin(account, accounts).outerjoin(organization, organizations)
-    return select(access_key, names.label("owner_name")).select_from(joined)
+    of = case((kind == CallerKind.ORGANIZATION.value, owner), else_=user.c.organization)
+    joined = access_key.outerjoin(account, and_(kind == CallerKind.ACCOUNT.value, account.c.number == owner))
+    joined = joined.outerjoin(user, and_(kind == CallerKind.USER.value, user.c.number == owner))
+    joined = joined.outerjoin(organization, organization.c.number == of)
+    owners = (names.label("owner_name"), organization.c.number.label("organization"))
+    users = (user.c.number.label("user"), user.c.role.label("role"), user.c.active.label("active"))
+    return select(access_key, *owners, *users).select_from(joined)
 
 
 _ALL = _with_owners().order_by(access_key.c.number)
@@ -228,18 +270,28 @@ _LIVE = _with_owners().where(
         organization.c.number.is_not(None),
     ),
 )
+_BY_TOKEN = _with_owners().where(access_key.c.token_hash == bindparam("hash"))
+_BY_PUBLIC_KEY = _LIVE.where(
+    access_key.c.kind == bindparam("named_kind"),
+    access_key.c.owner == bindparam("named_owner"),
+    access_key.c.transformation == bindparam("named_transformation"),
+    access_key.c.secret.is_not(None),
+).order_by(access_key.c.number.desc())
 
 
 def _caller_from(row: RowMapping) -> Caller:
     return Caller(
         key=row["number"],
         kind=CallerKind(row["kind"]),
-        number=row["owner"],
+        number=row["owner"] if row["user"] is None else row["organization"],
         name=row["owner_name"],
         brand=row["brand"],
         transformation=row["transformation"],
         scopes=frozenset(codec.decode(row["scopes"])),
         sandbox=bool(row["sandbox"]),
+        user=row["user"],
+        role=Role(row["role"]) if row["role"] is not None else None,
+        active=row["user"] is None or bool(row["active"]),
     )
 
 

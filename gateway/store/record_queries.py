@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.core.viewing import Viewer
     from gateway.store.deliveries import Operator
+    from gateway.store.keys import Caller
 
 _PLAIN = (
     *("number", "state", "reason", "field", "detail", "type", "source", "message_id", "job", "first"),
@@ -96,10 +98,9 @@ async def list_records(
     brand: str | None = None,
     source: str | None = None,
     job_number: int | None = None,
-    before: int | None = None,
     limit: int = 100,
 ) -> list[RecordView]:
-    """Records, the newest first, below the number `before`; every filter given must fit."""
+    """Records, the newest first; every filter given must fit."""
     record = inbound_record.c
     query = _views().order_by(record.number.desc()).limit(limit)
     if states:
@@ -112,8 +113,20 @@ async def list_records(
         query = query.where(record.source == source)
     if job_number is not None:
         query = query.where(record.job == job_number)
+    return [_view_from(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def list_records_about(
+    connection: AsyncConnection, job_number: int, viewer: Viewer, *, before: int | None, limit: int
+) -> list[RecordView]:
+    """What the viewer sent about a job, the newest first, below the number `before`."""
+    record = inbound_record.c
+    query = _views().where(record.job == job_number, record.source == viewer.source)
+    if viewer.technician is not None:
+        query = query.where(record.by_user == viewer.technician)
     if before is not None:
         query = query.where(record.number < before)
+    query = query.order_by(record.number.desc()).limit(limit)
     return [_view_from(row) for row in (await connection.execute(query)).mappings()]
 
 
@@ -137,9 +150,13 @@ async def find_record(connection: AsyncConnection, number: int) -> RecordHistory
     )
 
 
-async def find_record_of(connection: AsyncConnection, number: int, source: str) -> RecordView | None:
-    """The record of that number, where `source` sent it."""
-    query = _views().where(inbound_record.c.number == number, inbound_record.c.source == source)
+async def find_record_of(connection: AsyncConnection, number: int, caller: Caller) -> RecordView | None:
+    """The record of that number, where it is among those that `caller` may see: its own, or its organization's."""
+    query = _views().where(inbound_record.c.number == number, inbound_record.c.source == caller.source)
+    if caller.technician is not None:
+        query = query.where(inbound_record.c.by_user == caller.technician)
+    if caller.brand is not None:
+        query = query.where(func.coalesce(inbound_record.c.brand, job.c.brand) == caller.brand)
     row = (await connection.execute(query)).mappings().one_or_none()
     return _view_from(row) if row is not None else None
 

@@ -163,8 +163,8 @@ reference = Table(
 
 # One record taken in. `state`: applied | ignored | refused | parked | unmapped | quarantined | requeued.
 # `place` columns are null for HTTP and internal records. `holds_id`: this row owns (source, message_id); repeats,
-# refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes.
-# Parked ones wait on (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds.
+# refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes. Parked ones wait on
+# (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds. `by_user`: whose own key sent it.
 inbound_record = Table(
     "inbound_record",
     metadata,
@@ -187,6 +187,7 @@ inbound_record = Table(
     Column("first", Number),
     Column("job", Number),
     Column("brand", String(100)),
+    Column("by_user", Number),
     Column("waits_source", String(200)),
     Column("waits_kind", String(4)),
     Column("waits_id", String(200)),

@@ -91,3 +91,15 @@ retired_total = Table(
     Column("state", String(12), primary_key=True),
     Column("count", Number, nullable=False),
 )
+
+# Calls of one hour that proved nothing: from one address, under one public key (or none), for one reason.
+refused_call = Table(
+    "refused_call",
+    metadata,
+    Column("hour", Moment, primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("reason", String(30), primary_key=True),
+    Column("count", Number, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)

@@ -1,42 +1,54 @@
-"""Wakes relays of other processes when something was appended. PostgreSQL only; SQLite has one process.
+"""Hears what other processes announce: that something was appended, that a key has changed. PostgreSQL only.
 
-A wake-up is a hint: whoever misses one finds the work at the next slow poll.
+SQLite has one process. Whoever relies on an announcement asks whether it is heard.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import asyncpg
 from sqlalchemy import make_url
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
-from gateway.store.outbox import CHANNEL
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BROKEN = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-async def listen(database_url: str, wake: asyncio.Event) -> None:
-    """Sets `wake` at every announcement, and whenever one may have been missed; runs until it is cancelled.
+async def listen(
+    database_url: str,
+    channel: str,
+    heard: Callable[[], object],
+    lost: Callable[[], object] = lambda: None,
+) -> None:
+    """Calls `heard` at every announcement, and when it begins to listen; runs until it is cancelled.
 
-    On a connection of its own, made again when it breaks. Returns at once for SQLite.
+    On a connection of its own, made again when it breaks: then `lost` is called. Returns at once for SQLite.
     """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         return
+
+    def hear(*_: object) -> None:
+        heard()
+
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         connection = await _connect(address)
         broken = asyncio.Event()
         connection.add_termination_listener(lambda *_, broken=broken: broken.set())
         try:
-            await connection.add_listener(CHANNEL, lambda *_: wake.set())
+            await connection.add_listener(channel, hear)
             # What was announced while nobody listened.
-            wake.set()
+            heard()
             await broken.wait()
         except _BROKEN:
             await asyncio.sleep(0)
         finally:
+            lost()
             connection.terminate()
 
 

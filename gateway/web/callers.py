@@ -7,13 +7,24 @@ import hashlib
 import hmac
 import logging
 import time
-from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.core.scopes import Scope
+from gateway.core.values import dataclass
 from gateway.sealing import hash_token
-from gateway.store.keys import find_by_public_key, find_by_token, touch
+from gateway.store.keys import (
+    Caller,
+    CallerKind,
+    DeadKey,
+    find_by_public_key,
+    find_by_token,
+    split_public_key,
+    touch,
+)
+from gateway.store.refused_calls import add_refused_calls, forget_refused_calls
+from gateway.web.failed_calls import FailedCalls, Failure, address_of
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -23,113 +34,171 @@ if TYPE_CHECKING:
 
     from gateway.sealing import Sealer
     from gateway.store.database import Database, Transaction
-    from gateway.store.keys import Caller, SealedKey
+    from gateway.store.keys import SealedKey
 
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
-# How long a key is believed after it was looked up: so soon at the latest a revoked one is refused.
+# How long at most a key is believed after it was looked up, by whoever is told when a key or a user changes.
 BELIEVED_SECONDS = 1.0
 MOST_BELIEVED = 10_000
-# After so many failures a minute an address is not looked at until the minute is over, and one key's are told so.
-FAILURES_A_MINUTE = 30
+KEPT = timedelta(days=30)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """A look at a key: since when, and whether it has begun to read. Until then it is as good as one made later."""
+
+    at: float
+    begun: bool = False
+    reading: asyncio.Task[Any] | None = None
 
 
 class Callers:
-    """Knows callers by their keys. A refusal never says which part was wrong."""
+    """Knows callers by their keys. A refusal never says which part was wrong.
+
+    While it is told by `hear` whenever a key or a user changes, it believes what it has seen a moment ago; else every
+    call has a look that began after it came.
+    """
 
     def __init__(
         self, database: Database, sealer: Sealer | None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """Without `sealer` (no `GATEWAY_SECRET_KEYS`) no signature can be checked: tokens only."""
+        self._is_told = False
         self._database = database
         self._sealer = sealer
         self._monotonic = monotonic
-        self._believed: dict[str, tuple[float, asyncio.Task[Any]]] = {}
-        self._failures: Counter[str] = Counter()
-        self._minute = 0
+        self._looks: dict[str, _Look] = {}
+        self._failed = FailedCalls(monotonic)
         self._used: dict[int, datetime] = {}
 
-    async def by_token(self, request: Request) -> Caller:
-        """The caller whose bearer token the request carries."""
+    async def by_token(self, request: Request, scope: Scope | None = None) -> Caller:
+        """The caller whose bearer token the request carries, who may do now what needs `scope`."""
+        caller = await self.sender(request)
+        insist(caller, scope)
+        return caller
+
+    async def sender(self, request: Request) -> Caller:
+        """The same for whoever sends records: what they may send, each record's own outcome says."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        self._insist_on_patience(request)
+        address = self._insist_on_patience(request)
         if kind.lower() != "bearer" or not token:
             raise ProblemError(HTTPStatus.UNAUTHORIZED, "token_required", "send Authorization: Bearer <token>")
         hashed = hash_token(token.strip())
         found = await self._look_up(f"token {hashed}", lambda connection: find_by_token(connection, hashed))
-        if found is None:
-            raise self._failed(request, "")
-        return self._succeeded(found)
+        if isinstance(found, Caller):
+            return self._succeeded(found)
+        if isinstance(found, DeadKey):
+            raise self._refusal(address, found.public_key, Failure.KEY_REVOKED)
+        raise self._refusal(address, "", Failure.UNKNOWN_TOKEN)
 
-    async def by_signature(self, request: Request, body: bytes) -> Caller:
+    async def by_signature(self, request: Request, body: bytes, scope: Scope | None = None) -> Caller:
         """The caller whose key signed `body`: HMAC-SHA256 under the hex-decoded secret, in lower-case hex."""
         public, signature = request.headers.get("X-Dispatch-Key", ""), request.headers.get("X-Dispatch-Signature", "")
-        self._insist_on_patience(request)
+        address = self._insist_on_patience(request)
         if self._sealer is None:
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no_secret_keys", "signatures cannot be checked here")
+        if split_public_key(public) is None:
+            raise self._refusal(address, "", Failure.UNKNOWN_KEY)
         keys: list[SealedKey] = await self._look_up(
             f"key {public}", lambda connection: find_by_public_key(connection, public)
         )
         for key in keys:
             secret = self._sealer.open(key.secret)
             if hmac.compare_digest(hmac.new(secret, body, hashlib.sha256).hexdigest().encode(), signature.encode()):
+                insist(key.caller, scope)
                 return self._succeeded(key.caller)
-        raise self._failed(request, public)
+        raise self._refusal(address, public, Failure.WRONG_SIGNATURE if keys else Failure.UNKNOWN_KEY)
+
+    def hear(self) -> None:
+        """It is told from now on, or a key or a user has changed: what was looked up before counts no more."""
+        self._is_told = True
+        self._looks.clear()
+
+    def doubt(self) -> None:
+        """It is not told any more: nothing that was looked up before counts."""
+        self._is_told = False
 
     async def note_use(self) -> None:
-        """Writes when keys were last used, all together."""
+        """Writes when keys were used last, all together."""
         used, self._used = self._used, {}
         if used:
             async with self._database.transaction() as connection:
                 await touch(connection, used)
 
-    async def _look_up(self, name: str, read: Callable[[Transaction], Awaitable[_T]]) -> _T:
-        """What `read` finds, or has found a moment ago; whoever asks meanwhile waits for the same look."""
-        now = self._monotonic()
-        at, looking = self._believed.get(name, (float("-inf"), None))
-        if looking is None or now - at >= BELIEVED_SECONDS:
-            if len(self._believed) >= MOST_BELIEVED:
-                self._believed.clear()
-            looking = asyncio.create_task(self._read(name, read))
-            self._believed[name] = (now, looking)
-        # Whoever goes away ends nobody else's look.
-        found: _T = await asyncio.shield(looking)
-        return found
-
-    async def _read(self, name: str, read: Callable[[Transaction], Awaitable[_T]]) -> _T:
+    async def note_failures(self) -> None:
+        """Writes how many calls proved nothing, all together; what is a month old goes. What fails is written later."""
+        failed = self._failed.take()
+        if not failed:
+            return
         try:
             async with self._database.transaction() as connection:
+                await add_refused_calls(connection, failed)
+                await forget_refused_calls(connection, max(one.hour for one in failed) - KEPT)
+        except BaseException:
+            self._failed.give_back(failed)
+            raise
+
+    async def _look_up(self, name: str, read: Callable[[Transaction], Awaitable[_T]]) -> _T:
+        """What `read` finds, or has found as far as that may be believed; whoever can waits for the same look."""
+        now = self._monotonic()
+        look = self._looks.get(name)
+        if look is None or look.reading is None or (look.begun and not self._is_believed(look, now)):
+            if len(self._looks) >= MOST_BELIEVED:
+                self._looks.clear()
+            look = self._looks[name] = _Look(at=now)
+            look.reading = asyncio.create_task(self._read(name, look, read))
+        # Whoever goes away ends nobody else's look.
+        found: _T = await asyncio.shield(look.reading)
+        return found
+
+    def _is_believed(self, look: _Look, now: float) -> bool:
+        return self._is_told and now - look.at < BELIEVED_SECONDS
+
+    async def _read(self, name: str, look: _Look, read: Callable[[Transaction], Awaitable[_T]]) -> _T:
+        try:
+            async with self._database.transaction() as connection:
+                look.begun = True
                 return await read(connection)
         except BaseException:
-            self._believed.pop(name, None)
+            if self._looks.get(name) is look:
+                del self._looks[name]
             raise
 
     def _succeeded(self, caller: Caller) -> Caller:
         self._used[caller.key] = datetime.now(UTC)
         return caller
 
-    def _failed(self, request: Request, public: str) -> ProblemError:
-        address = _address(request)
-        self._failures.update({f"address {address}", f"key {public}"} - {"key "})
-        log.warning("authentication.failed", extra={"address": address, "key": public[:100]})
+    def _refusal(self, address: str, public: str, why: Failure) -> ProblemError:
+        self._failed.note(address, public, why)
+        log.warning("authentication.failed", extra={"address": address, "key": public, "reason": why.value})
         # Public keys are easily guessed: whoever can prove theirs is let in, however often others failed with it.
-        if self._failures[f"key {public}"] > FAILURES_A_MINUTE:
+        if public and self._failed.is_over_limit(key=public):
             return _too_many()
         return ProblemError(HTTPStatus.UNAUTHORIZED, "not_authenticated", "the key is unknown or its proof is wrong")
 
-    def _insist_on_patience(self, request: Request) -> None:
-        minute = int(self._monotonic() // 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._failures.clear()
-        if self._failures[f"address {_address(request)}"] >= FAILURES_A_MINUTE:
+    def _insist_on_patience(self, request: Request) -> str:
+        address = address_of(request)
+        if self._failed.is_over_limit(address=address):
+            self._failed.keep(address, "", Failure.TURNED_AWAY)
             raise _too_many()
+        return address
+
+
+def insist(caller: Caller, scope: Scope | None) -> None:
+    """Raises the problem that keeps `caller` from doing now what needs `scope` (None: what any caller may)."""
+    if caller.kind is CallerKind.OPERATOR:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not_for_operators", "operators act at the console, in their own name")
+    if not caller.active:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "user_deactivated", "a dispatcher can reactivate the user")
+    if scope is None:
+        return
+    if caller.scopes and scope not in caller.scopes:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "scope_missing", f"the key has no scope {scope.value}")
+    if scope is Scope.FEED and caller.technician is not None:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "role_not_allowed", "the feed is for dispatchers")
 
 
 def _too_many() -> ProblemError:
     return ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", "wait a minute")
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"

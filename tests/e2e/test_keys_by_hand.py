@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -9,9 +10,10 @@ from sqlalchemy import select
 from gateway.sealing import Sealer, new_sealing_key
 from gateway.store.database import Database
 from gateway.store.keys import find_by_public_key
+from gateway.store.refused_calls import RefusedCalls, add_refused_calls
 from gateway.store.tables_control import operator_action
 from tests.e2e.test_cli import NOT_SO, USAGE, Terminal
-from tests.inbound import EVERGREEN
+from tests.inbound import EVERGREEN, LAKESIDE, now
 
 OLD, NEW = new_sealing_key(), new_sealing_key()
 
@@ -94,6 +96,49 @@ def test_sealing_keys_are_rotated_by_hand(terminal, staffed_url):
     assert Sealer([NEW]).open(sealed.secret).hex() == told["secret"]
 
 
+def test_a_user_of_an_organization_has_a_token_and_no_secret(terminal):
+    told = terminal.ask("keys", "create", "--organization", LAKESIDE, "--user", "tom", "--scope", "actions")
+    assert told["key"].startswith("user|")
+    assert told["secret"] is None
+    said = terminal.run("keys", "create", "--organization", LAKESIDE, "--user", "tia")
+    assert "secret  " not in said
+    row, _ = terminal.ask("keys", "list")
+    assert (row["owner"], row["user"]) == (LAKESIDE, f"usr-{told['key'].split('|')[1]}")
+    assert terminal.ask("keys", "reseal") == {"resealed": 0}
+    assert "no user" in terminal.run("keys", "create", "--organization", LAKESIDE, "--user", "nobody", code=NOT_SO)
+
+
+def test_a_test_key_stands_beside_the_other_and_is_named_by_its_number(terminal):
+    live, test = (terminal.ask("keys", "create", "--organization", "42", *more) for more in ((), ("--sandbox",)))
+    assert live["key"] == test["key"]
+    assert [row["sandbox"] for row in terminal.ask("keys", "list")] == [False, True]
+    assert "say which" in terminal.run("keys", "rotate", live["key"], code=NOT_SO)
+    one, other = terminal.ask("keys", "list")
+    for row in (one, other):
+        terminal.ask("keys", "rotate", row["id"])
+    assert [row["sandbox"] for row in terminal.ask("keys", "list")] == [False, True, False, True]
+
+
+def test_calls_that_proved_nothing_are_listed(terminal, staffed_url):
+    assert terminal.ask("keys", "failures") == []
+    at = now()
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    counted = [
+        RefusedCalls(hour, "10.0.0.1", "account|42|noop", "wrong_signature", 7, at),
+        RefusedCalls(hour - timedelta(hours=30), "10.0.0.2", "", "unknown_token", 2, at),
+    ]
+    read(staffed_url, lambda connection: add_refused_calls(connection, counted))
+    (row,) = terminal.ask("keys", "failures")
+    assert (row["address"], row["key"], row["reason"], row["count"]) == (
+        "10.0.0.1",
+        "account|42|noop",
+        "wrong_signature",
+        7,
+    )
+    assert len(terminal.ask("keys", "failures", "--hours", "48")) == 2
+    assert "wrong_signature" in terminal.run("keys", "failures")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -104,7 +149,9 @@ def test_sealing_keys_are_rotated_by_hand(terminal, staffed_url):
         ("--operator", "x" * 201),
         ("--account", "42", "--name", "a\nb"),
         ("--account", "42", "--transformation", "no|op"),
-        ("--account", "42", "--scope", "Not a word"),
+        ("--account", "42", "--scope", "everything"),
+        ("--account", "42", "--user", "tom"),
+        ("--organization", "42", "--user", "tom", "--name", "Tom"),
         ("--account", "42", "--unknown"),
     ],
 )

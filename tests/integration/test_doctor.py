@@ -1,5 +1,7 @@
 """What the doctor finds: each thing that stands still is a line with what to do about it."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway import doctor
@@ -8,6 +10,7 @@ from gateway.doctor import examine
 from gateway.finding import Level
 from gateway.settings import Settings
 from gateway.store.columns import to_microseconds
+from gateway.store.refused_calls import RefusedCalls, add_refused_calls
 from tests.brokers import create_topics
 from tests.eventually import eventually
 from tests.inbound import ago, offer, opened, provider
@@ -74,6 +77,17 @@ async def test_what_has_waited_too_long_is_told_with_what_to_do(road, settings):
         ("destinations", "paused"),
     }
     assert all(one.remedy for one in findings if one.level is not Level.OK)
+
+
+@pytest.mark.parametrize(("count", "level"), [(99, Level.OK), (100, Level.WARNING)])
+async def test_many_calls_that_proved_nothing_are_told(road, settings, count, level):
+    at = ago(minutes=1)
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    counted = [RefusedCalls(hour, "10.0.0.1", "", "unknown_token", count, at)]
+    old = [RefusedCalls(hour - timedelta(hours=3), "10.0.0.1", "", "unknown_token", 1_000, at)]
+    async with road.database.transaction() as connection:
+        await add_refused_calls(connection, counted + old)
+    assert await found(settings, "callers") == [(level, f"{count} calls proved nothing in the last two hours")]
 
 
 async def test_a_profile_that_cannot_be_read_is_a_problem(road, settings):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.store import tables
-from gateway.web.callers import FAILURES_A_MINUTE
+from gateway.web.failed_calls import FAILURES_A_MINUTE
 from tests.edge import bearer, envelope, job_offer, post_in, serving
 from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
 from tests.keys import make_key

@@ -50,8 +50,10 @@ async def live(road, public_key):
 
 
 async def by_token(road, token):
+    """Who holds the token; None where it opens nothing."""
     async with road.database.transaction() as connection:
-        return await find_by_token(connection, hash_token(token))
+        found = await find_by_token(connection, hash_token(token))
+    return found if isinstance(found, Caller) else None
 
 
 async def views(road):
@@ -178,14 +180,15 @@ async def test_a_brand_is_its_own_accounts(road):
 
 
 async def test_rotating_makes_a_second_live_key_and_never_a_third(road):
-    first = await create(road, of("account", EVERGREEN, brand="harborline", scopes=("feed",), sandbox=True))
+    like = of("account", EVERGREEN, brand="harborline", scopes=("feed",), sandbox=True)
+    first = await create(road, like)
     second = await rotate_key(road.database, SEALER, key_id(first.number), OPS)
     assert (second.key, second.secret == first.secret, second.token == first.token) == (first.key, False, False)
     found = await live(road, first.key)
     assert [SEALER.open(one.secret).hex() for one in found] == [second.secret, first.secret]
     one, other = (asdict(sealed.caller) | {"key": 0} for sealed in found)
     assert one == other
-    for refused in (rotate_key(road.database, SEALER, first.key, OPS), create(road, of("account", EVERGREEN))):
+    for refused in (rotate_key(road.database, SEALER, first.key, OPS), create(road, like)):
         with pytest.raises(KeyRefused, match=f"key-{first.number} or key-{second.number}"):
             await refused
     with pytest.raises(KeyRefused, match="say which"):

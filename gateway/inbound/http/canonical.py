@@ -76,6 +76,7 @@ FORBIDDEN = frozenset(
         Why.NOT_ASSIGNED,
         Why.ROLE_NOT_ALLOWED,
         Why.USER_DEACTIVATED,
+        Why.SCOPE_MISSING,
         Why.CANCELED_BY_SOURCE,
     }
 )
@@ -104,7 +105,7 @@ def command(address: Address, callers: Callers, gathering: Gathering) -> Callabl
     """
 
     async def endpoint(request: Request) -> Response:
-        caller = await callers.by_token(request)
+        caller = await callers.sender(request)
         body = await read_body(request, most=MOST_BYTES)
         content = read_json(body) if body else {}
         if not isinstance(content, dict):
@@ -114,7 +115,7 @@ def command(address: Address, callers: Callers, gathering: Gathering) -> Callabl
         event = {
             "specversion": "1.0",
             "id": _message_id(request),
-            "source": caller.name,
+            "source": caller.source,
             "type": f"{address.type}.v1",
             "subject": subject,
             "data": {**content, **places},

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from gateway.core.ids import Kind, Ref, canonical_id, find_number
 from gateway.core.job import Closure, JobStatus
-from gateway.core.viewing import Sight, Viewer, shown, sight_of
+from gateway.core.scopes import Scope
+from gateway.core.viewing import Sight, Viewer, shown, sight_of, visits_of
 from gateway.core.visibility import Audience
 from gateway.inbound.http.reads import told_of
 from gateway.inbound.moments import read_moment
@@ -24,7 +25,7 @@ from gateway.store.columns import from_microseconds, to_microseconds
 from gateway.store.job_reads import Wanted, find_job, find_number_of, list_events_of, list_jobs_of
 from gateway.store.keys import CallerKind
 from gateway.store.notes import list_notes, load_notes
-from gateway.store.record_queries import list_records
+from gateway.store.record_queries import list_records_about
 from gateway.web.paging import bad_cursor, page, read_cursor, read_limit, write_cursor
 from gateway.web.problems import ProblemError
 from gateway.web.reading import reading
@@ -55,9 +56,21 @@ def viewer_of(caller: Caller) -> Viewer:
     """Who reads by this key. Ends the request where the key is not for reading jobs."""
     match caller.kind:
         case CallerKind.ACCOUNT:
-            return Viewer(audience=Audience.ENTERPRISE, source=caller.name, account=caller.number, brand=caller.brand)
-        case CallerKind.ORGANIZATION:
-            return Viewer(audience=Audience.PROVIDER, source=caller.name, organization=caller.number)
+            return Viewer(
+                audience=Audience.ENTERPRISE,
+                source=caller.source,
+                account=caller.number,
+                brand=caller.brand,
+                tests=caller.sandbox,
+            )
+        case CallerKind.ORGANIZATION | CallerKind.USER:
+            return Viewer(
+                audience=Audience.PROVIDER,
+                source=caller.source,
+                organization=caller.number,
+                technician=caller.technician,
+                tests=caller.sandbox,
+            )
         case CallerKind.OPERATOR:
             raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "this key reads no jobs")
 
@@ -73,6 +86,11 @@ class _Seen(NamedTuple):
     @property
     def number(self) -> int:
         return self.kept.job.number
+
+    @property
+    def visits(self) -> frozenset[str]:
+        """The ids of those of its visits that the viewer sees."""
+        return frozenset(canonical_id(Kind.APPOINTMENT, number) for number in visits_of(self.viewer, self.kept.job))
 
     @property
     def is_whole(self) -> bool:
@@ -147,7 +165,7 @@ class JobReads:
             notes = await load_notes(connection, {one.event.note.number for one in logged if one.event.note})
             acting = {one.by_user for one in logged if one.by_user is not None}
             people = await _people(connection, viewer, acting)
-        items: list[Json] = [
+        told = (
             activity_members(
                 one.event,
                 one.by_user,
@@ -157,7 +175,8 @@ class JobReads:
                 people=people,
             )
             for one in logged[:limit]
-        ]
+        )
+        items: list[Json] = [one for one in told if _keep_own_visits(seen, one["data"])]
         return _json(page(items, _next(ACTIVITY, logged, limit, _place_of)))
 
     async def notes(self, request: Request) -> Response:
@@ -187,18 +206,13 @@ class JobReads:
         limit, place = read_limit(request.query_params), read_cursor(request.query_params, RECORDS, 1)
         async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
-            found = await list_records(
-                connection,
-                source=viewer.source,
-                job_number=seen.number,
-                before=place[0] if place else None,
-                limit=limit + 1,
-            )
+            before = place[0] if place else None
+            found = await list_records_about(connection, seen.number, viewer, before=before, limit=limit + 1)
         items: list[Json] = [told_of(one) for one in found[:limit]]
         return _json(page(items, _next(RECORDS, found, limit, lambda one: (one.number,))))
 
     async def _viewer(self, request: Request) -> Viewer:
-        return viewer_of(await self._callers.by_token(request))
+        return viewer_of(await self._callers.by_token(request, Scope.READ))
 
     async def _get_job(self, connection: Transaction, viewer: Viewer, request: Request) -> _Seen:
         number = await _find_number(connection, viewer, Kind.JOB, request.path_params["id"])
@@ -220,7 +234,7 @@ class JobReads:
 
 
 def _told(seen: _Seen, people: Mapping[int, User]) -> dict[str, Json]:
-    return job_members(
+    members = job_members(
         seen.kept.job,
         seen.kept.organization,
         seen.kept.changed_at,
@@ -229,6 +243,18 @@ def _told(seen: _Seen, people: Mapping[int, User]) -> dict[str, Json]:
         profile=seen.profile,
         people=people,
     )
+    _keep_own_visits(seen, members)
+    return members
+
+
+def _keep_own_visits(seen: _Seen, members: Json) -> bool:
+    """Takes away the visits that the viewer does not see; False where it speaks of no others."""
+    listed = members.get("appointments") if isinstance(members, dict) else None
+    if seen.viewer.technician is None or not isinstance(members, dict) or not isinstance(listed, list) or not listed:
+        return True
+    own: list[Json] = [one for one in listed if isinstance(one, dict) and one.get("id") in seen.visits]
+    members["appointments"] = own
+    return bool(own)
 
 
 def _visits(seen: _Seen, people: Mapping[int, User]) -> list[dict[str, Json]]:

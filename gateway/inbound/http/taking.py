@@ -13,6 +13,7 @@ from gateway.inbound.gathering import NoRoomError
 from gateway.inbound.record import RawRecord
 from gateway.store.failures import may_pass
 from gateway.store.keys import CallerKind
+from gateway.web.callers import insist
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -24,22 +25,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_DOORS = {CallerKind.ACCOUNT: (HTTP_OFFERS, Side.ENTERPRISE), CallerKind.ORGANIZATION: (HTTP_ACTIONS, Side.PROVIDER)}
+_DOORS = {
+    CallerKind.ACCOUNT: (HTTP_OFFERS, Side.ENTERPRISE),
+    CallerKind.ORGANIZATION: (HTTP_ACTIONS, Side.PROVIDER),
+    CallerKind.USER: (HTTP_ACTIONS, Side.PROVIDER),
+}
 
 
 def record_of(caller: Caller, value: bytes, message_id: str | None = None) -> RawRecord:
-    """One record that `caller` sends now, bound to its name whatever it claims. Nobody else sends any."""
-    found = _DOORS.get(caller.kind)
-    if found is None:
-        raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "this key sends no records")
-    door, side = found
+    """One record that `caller` sends now, bound to its source whatever it claims. Operators send none."""
+    if caller.kind not in _DOORS:
+        insist(caller, None)
+    door, side = _DOORS[caller.kind]
     return RawRecord(
         door=door,
         arrived_at=datetime.now(UTC),
         headers=(("ce_id", message_id.encode()),) if message_id else (),
         value=value,
-        bound_source=caller.name,
+        bound_source=caller.source,
         side=side,
+        user=caller.user,
+        brand=caller.brand,
+        scopes=caller.scopes,
     )
 
 

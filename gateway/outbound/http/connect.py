@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
+from gateway.core.scopes import Scope
 from gateway.core.values import dataclass
 from gateway.web.bodies import read_body, read_json
 from gateway.web.problems import ProblemError
@@ -43,7 +44,7 @@ def agent_out(callers: Callers, queue: PollQueue, owed_to: Owed) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         body = await read_body(request, most=MOST_BYTES)
-        caller = await callers.by_signature(request, body)
+        caller = await callers.by_signature(request, body, Scope.FEED)
         handed = await queue.hand_out(owed_to(caller), _number(body))
         return Response(orjson.dumps([one.message for one in handed]), media_type="application/json")
 
@@ -55,7 +56,7 @@ def agent_ack(callers: Callers, queue: PollQueue, owed_to: Owed) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         body = await read_body(request, most=MOST_BYTES)
-        caller = await callers.by_signature(request, body)
+        caller = await callers.by_signature(request, body, Scope.FEED)
         told = _read_acknowledgement(body)
         done = await queue.acknowledge(owed_to(caller), told.receipt, error=told.error)
         return Response(orjson.dumps({"result": done.value}), media_type="application/json")

@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.Column("first", NUMBER),
         sa.Column("job", NUMBER),
         sa.Column("brand", sa.String(100)),
+        sa.Column("by_user", NUMBER),
         sa.Column("waits_source", sa.String(200)),
         sa.Column("waits_kind", sa.String(4)),
         sa.Column("waits_id", sa.String(200)),

@@ -162,6 +162,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_operator_action"),
     )
     op.create_table(
+        "refused_call",
+        sa.Column("hour", MOMENT, nullable=False),
+        sa.Column("address", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(100), nullable=False),
+        sa.Column("reason", sa.String(30), nullable=False),
+        sa.Column("count", NUMBER, nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("hour", "address", "key", "reason", name="pk_refused_call"),
+    )
+    op.create_table(
         "retired_total",
         sa.Column("flow", sa.String(10), nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
