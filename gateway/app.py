@@ -21,6 +21,7 @@ from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
 from gateway.inbound.doors import SHARED, Doors
 from gateway.inbound.gathering import Gathering
+from gateway.inbound.http.booking.desk import Desk, Limits
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
@@ -181,6 +182,13 @@ class Gateway:
         """What serves the calls of pollers. It may be shared by all of them."""
         return PollQueue(self.database, self.find_profile, ready=self.know_profiles, attempted=log_attempt)
 
+    def make_booking(self, gathering: Gathering) -> Desk:
+        """The customers' booking pages; their bookings share the batches of `gathering`."""
+        if self.settings.signer is None:
+            log.warning("booking.off", why="GATEWAY_SECRET_KEYS names no key: booking pages cannot be used")
+        limits = Limits(self.settings.bookings_per_address, self.settings.bookings_per_page)
+        return Desk(self.database, gathering, lambda: self.keeper.directory, self.settings.signer, limits)
+
     async def know_profiles(self, claim: Claim) -> None:
         """Returns when every version that the claim's events name is known: another process may have been first."""
         events = (one.event for lane in claim.lanes for one in lane.deliveries)
@@ -265,11 +273,13 @@ class Gateway:
     async def _edge(self) -> None:
         callers = Callers(self.database, self.settings.sealer)
         gathering = Gathering(self.make_receiver().receive)
-        edge = make_edge(self.database, callers, gathering, self.make_poll_queue(), self.polled_by)
+        booking = self.make_booking(gathering)
+        edge = make_edge(self.database, callers, gathering, self.make_poll_queue(), self.polled_by, booking)
         try:
             async with asyncio.TaskGroup() as group:
                 behind = [group.create_task(gathering.run()), group.create_task(self._note_use(callers))]
-                await serve_edge(edge, self.settings.http_host, self.settings.http_port, self.stop)
+                host, port = self.settings.http_host, self.settings.http_port
+                await serve_edge(edge, host, port, self.stop, trusted_proxies=self.settings.trusted_proxies)
                 for task in behind:
                     task.cancel()
         except* OSError as error:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gateway.inbound.gathering import Gathering
+    from gateway.inbound.http.booking.desk import Desk
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
@@ -45,10 +46,11 @@ def make_edge(
     gathering: Gathering,
     queue: PollQueue,
     owed_to: Callable[[Caller], Sequence[Destination]],
+    booking: Desk,
 ) -> FastAPI:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling.
+    `owed_to` are the destinations that a caller fetches from by polling, `booking` the customers' pages.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -62,6 +64,7 @@ def make_edge(
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
     for address in ADDRESSES:
         edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)
+    edge.mount("/book", booking.application())
     return edge
 
 
@@ -100,12 +103,23 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(edge: FastAPI, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen."""
+async def serve(edge: FastAPI, host: str, port: int, stop: asyncio.Event, *, trusted_proxies: str) -> None:
+    """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen.
+
+    Of `trusted_proxies` alone it is believed for whom they ask.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:
         log.info("edge.listens", extra={"host": host, "port": listening.getsockname()[1]})
-        server = _Server(uvicorn.Config(edge, log_config=None, access_log=False, server_header=False, lifespan="off"))
+        config = uvicorn.Config(
+            edge,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            forwarded_allow_ips=trusted_proxies,
+        )
+        server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -26,6 +26,7 @@ from gateway.inbound.record import RawRecord
 from gateway.settings import Settings
 from gateway.store import codec, tables
 from gateway.store.ledger import Ledger, read_ledger
+from tests.keys import SEALING_KEY
 
 PREFIX = "t."
 EVERGREEN, LAKESIDE = "evergreen-warranty", "lakeside-appliance"
@@ -248,7 +249,8 @@ async def import_brands(gateway: Gateway, *brands: str) -> None:
 
 
 def make_gateway(database_url: str, prefix: str = PREFIX) -> Gateway:
-    return Gateway(Settings(database_url=database_url, topic_prefix=prefix, kafka_servers="off"))
+    settings = {"database_url": database_url, "topic_prefix": prefix, "kafka_servers": "off"}
+    return Gateway(Settings(**settings, secret_keys=SEALING_KEY))
 
 
 def staff(url: str) -> None:
