@@ -6,7 +6,6 @@ A booking becomes a record of the door `http.bookings` and ends in the same `rec
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -204,7 +203,7 @@ class Desk:
             ) and await count_booking(connection, f"page {page.slug}", hour, self._limits.per_page)
 
     def _insist_on_patience(self, visitor: str) -> None:
-        minute = int(time.monotonic() // 60)
+        minute = int(self._now().timestamp()) // 60
         if minute != self._minute:
             self._minute = minute
             self._forms.clear()

@@ -88,7 +88,10 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def read_booking(typed: Mapping[str, str], page: Page, now: datetime) -> dict[str, Json] | Faults:
-    """The members of a `booking.request`, or what to say instead. The same form makes the same members at any time."""
+    """The members of a `booking.request`, or what to say instead, in the order of the form.
+
+    The same form makes the same members at any time.
+    """
     faults: dict[str, str] = {}
 
     def field(name: str, read: str | Fault | None) -> str | None:
@@ -100,6 +103,8 @@ def read_booking(typed: Mapping[str, str], page: Page, now: datetime) -> dict[st
     def text(name: str, missing: str | None = None) -> str | None:
         return field(name, _text(typed.get(name, ""), MOST[name], missing))
 
+    work = field("service_type", _service_type(typed.get("service_type", ""), page))
+    problem = text("problem", "Tell us what is wrong, in a few words.")
     name = text("name", "Enter your name.")
     phone = field("phone", _phone(typed.get("phone", ""), page.country))
     email = field("email", _email(typed.get("email", "")))
@@ -111,8 +116,6 @@ def read_booking(typed: Mapping[str, str], page: Page, now: datetime) -> dict[st
     if country is None:
         faults["state"] = "Choose the state or province."
     code = field("postal_code", _postal_code(typed.get("postal_code", ""), country or page.country))
-    work = field("service_type", _service_type(typed.get("service_type", ""), page))
-    problem = text("problem", "Tell us what is wrong, in a few words.")
     times = _times(typed, page, now, faults)
     if typed.get("consent") != "yes":
         faults["consent"] = "Tick the box: without your consent nobody may call you about the visit."
