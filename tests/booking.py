@@ -1,8 +1,16 @@
 """A visitor of booking pages for tests: opens the form, types, sends, and reads what the page says."""
 
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+from gateway.inbound.http.booking.desk import Desk, Limits
+from gateway.sealing import Signer
+from tests.keys import SEALING_KEY
+
+# A Friday noon in Duluth; dates are typed as a person there would.
+NOON = datetime(2027, 3, 12, 18, 0, tzinfo=UTC)
+OTHER_KEY = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
 LAKESIDES_PAGE = {"timezone": "America/Chicago", "phone": "(218) 555-0100"}
 FILLED = {
     "name": "Bo Berg",
@@ -96,6 +104,26 @@ def told_beside(answer, name: str) -> str | None:
         return None
     assert field.get("aria-invalid") == "true"
     return page.by_id[f"{name}-fault"].removeprefix("Error: ")
+
+
+class Clock:
+    """The time as the pages see it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def desks(road, clock):
+    """What makes the desk of a gathering over a road's database."""
+
+    def make(gathering, *, limits=Limits(), keys=(SEALING_KEY,)):  # noqa: B008 - a frozen value
+        signer = Signer(keys) if keys else None
+        return Desk(road.database, gathering, lambda: road.gateway.keeper.directory, signer, limits, clock)
+
+    return make
 
 
 class Visitor:

@@ -103,7 +103,7 @@ def read_booking(typed: Mapping[str, str], page: Page, now: datetime) -> dict[st
     def text(name: str, missing: str | None = None) -> str | None:
         return field(name, _text(typed.get(name, ""), MOST[name], missing))
 
-    work = field("service_type", _service_type(typed.get("service_type", ""), page))
+    work = field("service_type", _kind_of_work(typed.get("service_type", ""), page))
     problem = text("problem", "Tell us what is wrong, in a few words.")
     name = text("name", "Enter your name.")
     phone = field("phone", _phone(typed.get("phone", ""), page.country))
@@ -178,7 +178,7 @@ def _postal_code(typed: str, country: str) -> str | Fault:
     return Fault("Enter the ZIP code: five digits, such as 55802.")
 
 
-def _service_type(typed: str, page: Page) -> str | Fault | None:
+def _kind_of_work(typed: str, page: Page) -> str | Fault | None:
     if not page.service_types:
         return None
     known = any(typed == each.code for each in page.service_types)
