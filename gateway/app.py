@@ -21,6 +21,7 @@ from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
 from gateway.inbound.doors import SHARED, Doors
 from gateway.inbound.gathering import Gathering
+from gateway.inbound.http.booking.desk import Desk, Limits
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
@@ -184,6 +185,13 @@ class Gateway:
         """What serves the calls of pollers. It may be shared by all of them."""
         return PollQueue(self.database, self.find_profile, ready=self.know_profiles, attempted=log_attempt)
 
+    def make_booking(self, gathering: Gathering) -> Desk:
+        """The customers' booking pages; their bookings share the batches of `gathering`."""
+        if self.settings.signer is None:
+            log.warning("booking.off", why="GATEWAY_SECRET_KEYS names no key: booking pages cannot be used")
+        limits = Limits(self.settings.bookings_per_address, self.settings.bookings_per_page)
+        return Desk(self.database, gathering, lambda: self.keeper.directory, self.settings.signer, limits)
+
     async def know_profiles(self, claim: Claim) -> None:
         """Returns when every version that the claim's events name is known: another process may have been first."""
         events = (one.event for lane in claim.lanes for one in lane.deliveries)
@@ -270,7 +278,7 @@ class Gateway:
     async def _edge(self) -> None:
         callers = Callers(self.database, self.settings.sealer)
         gathering = Gathering(self.make_receiver().receive)
-        edge = self.make_edge(callers, gathering)
+        edge = self.make_edge(callers, gathering, self.make_booking(gathering))
         told = wakeups.listen(self.settings.database_url, KEYS_CHANNEL, callers.hear, callers.doubt)
         try:
             async with asyncio.TaskGroup() as group:
@@ -284,10 +292,17 @@ class Gateway:
             place = f"{self.settings.http_host}:{self.settings.http_port}"
             raise CannotRun(f"cannot listen on {place} (GATEWAY_HTTP_HOST, GATEWAY_HTTP_PORT)") from error
 
-    def make_edge(self, callers: Callers, gathering: Gathering) -> Edge:
+    def make_edge(self, callers: Callers, gathering: Gathering, booking: Desk) -> Edge:
         """The application that the role `edge` serves."""
-        queue = self.make_poll_queue()
-        return make_edge(self.database, callers, gathering, queue, self.polled_by, lambda: self.keeper.profiles)
+        return make_edge(
+            self.database,
+            callers,
+            gathering,
+            self.make_poll_queue(),
+            owed_to=self.polled_by,
+            profiles=lambda: self.keeper.profiles,
+            booking=booking,
+        )
 
     async def _note_use(self, callers: Callers) -> None:
         """Writes now and then, and at the end, when keys were last used, and how many calls proved nothing."""

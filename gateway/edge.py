@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from gateway.core.parties import Json
     from gateway.inbound.gathering import Gathering
+    from gateway.inbound.http.booking.desk import Desk
     from gateway.mapping.library import Profiles
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
@@ -83,12 +84,15 @@ def make_edge(
     callers: Callers,
     gathering: Gathering,
     queue: PollQueue,
+    *,
     owed_to: Callable[[Caller], Sequence[Destination]],
     profiles: Callable[[], Profiles],
+    booking: Desk,
 ) -> Edge:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling, `profiles` those at hand by now.
+    `owed_to` are the destinations that a caller fetches from by polling, `profiles` those at hand by now, `booking` the
+    customers' pages.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -113,6 +117,7 @@ def make_edge(
     edge.add_route("/openapi.json", document(describe), methods=["GET"])
     edge.add_route("/asyncapi.json", document(lambda: asyncapi(CONTRACTS)), methods=["GET"])
     edge.add_route("/docs", reference(describe), methods=["GET"])
+    edge.mount("/book", booking.application())
     return edge
 
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.sealing import Sealer, split_keys
+from gateway.sealing import Sealer, Signer, split_keys
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 T = TypeVar("T")
@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535)
     trusted_proxies: str | None = Field(None, description="addresses and networks of proxies before the edge: `a,b/24`")
     secret_keys: SecretStr | None = Field(None, description="keys that encrypt stored secrets, newest first")
+    bookings_per_address: int = Field(10, ge=1, le=10_000, description="bookings an hour from one address")
+    bookings_per_page: int = Field(200, ge=1, le=1_000_000, description="bookings an hour on one booking page")
     photo_store: str = Field("file://var/photos", description="where photos are kept")
     consumers: int = Field(1, ge=1, le=16, description="batches in work at once in a process of the role `consume`")
     consumer_session_seconds: int = Field(
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
     def sealer(self) -> Sealer | None:
         """What seals and opens kept secrets; None where no key is given."""
         return Sealer(split_keys(self.secret_keys.get_secret_value())) if self.secret_keys is not None else None
+
+    @property
+    def signer(self) -> Signer | None:
+        """What signs the booking page's forms and links; None where no key is given."""
+        return Signer(split_keys(self.secret_keys.get_secret_value())) if self.secret_keys is not None else None
 
     @property
     def on_sqlite(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.brokers import ApacheKafka, BrokerUnavailableError, ForeignKafka, Tansu, choose_broker, makes_topics
+from tests.browsers import BrowserUnavailableError, find_browser
 from tests.databases import (
     DatabaseUnavailableError,
     ForeignPostgres,
@@ -77,6 +78,15 @@ def breakable_kafka(kafka) -> Iterator[ApacheKafka]:
 def _apache_kafka_if_needed(request) -> None:
     if request.node.get_closest_marker("needs_apache_kafka") and not request.getfixturevalue("kafka").is_apache:
         _do_without("the embedded broker lacks what this test asks about: apt-get install maven for Apache Kafka")
+
+
+@pytest.fixture
+def _browser() -> None:
+    """For a test that opens a real browser (tests.browsers)."""
+    try:
+        find_browser()
+    except BrowserUnavailableError as error:
+        _do_without(str(error))
 
 
 @pytest.fixture

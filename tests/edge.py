@@ -16,13 +16,14 @@ from tests.keys import SEALING_KEY
 
 
 @asynccontextmanager
-async def serving(road, receive=None):
-    """A client of the edge over the road's receiver."""
+async def serving(road, receive=None, *, booking=None, address="127.0.0.1"):
+    """A client of the edge over the road's receiver. `booking` makes the desk of the booking pages of a gathering."""
     gathering = Gathering(receive or road.receiver.receive)
     callers = Callers(road.database, Sealer([SEALING_KEY]))
 
     running = asyncio.create_task(gathering.run())
-    transport = httpx.ASGITransport(road.gateway.make_edge(callers, gathering))
+    edge = road.gateway.make_edge(callers, gathering, (booking or road.gateway.make_booking)(gathering))
+    transport = httpx.ASGITransport(edge, client=(address, 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
     running.cancel()

@@ -26,7 +26,8 @@ from gateway.inbound.record import RawRecord
 from gateway.settings import Settings
 from gateway.store import codec, tables
 from gateway.store.ledger import Ledger, read_ledger
-from tests.statements import statements_within
+from tests.keys import SEALING_KEY
+from tests.statements import Said, statements_within
 
 PREFIX = "t."
 EVERGREEN, LAKESIDE = "evergreen-warranty", "lakeside-appliance"
@@ -222,8 +223,8 @@ class Road:
     async def is_balanced(self) -> bool:
         return (await self.ledger()).difference == 0
 
-    def counted(self) -> AbstractAsyncContextManager[list[tuple[str, object]]]:
-        """The statements that are executed within, with their parameters."""
+    def counted(self) -> AbstractAsyncContextManager[list[Said]]:
+        """The statements that are executed within."""
         return statements_within(self.database)
 
     def again(self, raw: RawRecord, **changed) -> RawRecord:
@@ -238,7 +239,8 @@ async def import_brands(gateway: Gateway, *brands: str) -> None:
 
 
 def make_gateway(database_url: str, prefix: str = PREFIX) -> Gateway:
-    return Gateway(Settings(database_url=database_url, topic_prefix=prefix, kafka_servers="off"))
+    settings = {"database_url": database_url, "topic_prefix": prefix, "kafka_servers": "off"}
+    return Gateway(Settings(**settings, secret_keys=SEALING_KEY))
 
 
 def staff(url: str) -> None:

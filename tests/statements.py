@@ -10,15 +10,22 @@ _OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
 _OF_TYPES = ("typeinfo_tree", "current_setting('jit')")
 
 
+class Said(str):
+    """A statement, with the `parameters` that went with it."""
+
+    __slots__ = ("parameters",)
+
+
 @asynccontextmanager
 async def statements_within(database):
-    """(statement, parameters) of what is executed within, but for what begins and ends transactions."""
+    """What is executed within, but for what begins and ends transactions."""
     said = []
     drivers = set()
 
     def note(statement, parameters):
         if not statement.startswith(_OF_TRANSACTIONS) and not any(words in statement for words in _OF_TYPES):
-            said.append((statement, parameters))
+            said.append(Said(statement))
+            said[-1].parameters = parameters
 
     def by_engine(_connection, _cursor, statement, parameters, *_):
         note(statement, parameters)

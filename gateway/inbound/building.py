@@ -15,7 +15,13 @@ from gateway.inbound.references import point_at_customer
 
 DETAILS = tuple(shapes.Details.model_fields)
 _USER_MEMBERS = ("name", "first_name", "last_name", "phone", "email", "address")
-_ORGANIZATION_MEMBERS = (*shapes.OrganizationMembers.model_fields, "handle", "notes_public", "work_topic")
+_ORGANIZATION_MEMBERS = (
+    *shapes.OrganizationMembers.model_fields,
+    "handle",
+    "notes_public",
+    "work_topic",
+    "booking_page",
+)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -22,19 +22,22 @@ from gateway.inbound.shapes import (
     OrganizationMembers,
     RoleWord,
 )
+from gateway.mapping.booking_page import BookingPage
 
 
 class OrganizationPut(Message, OrganizationMembers):
     """`organization.put`: matches or creates; member by member, a null takes one away.
 
     A provider's system that names none means its own. `notes_public`: its notes are public unless they say otherwise.
-    `work_topic`: its work feed goes to a topic too; false stops that.
+    `work_topic`: its work feed goes to a topic too; false stops that. `booking_page`: customers may book there, at its
+    handle.
     """
 
     id: Id | None = None
     handle: IdText | None = None
     notes_public: StrictBool | None = None
     work_topic: StrictBool | None = None
+    booking_page: BookingPage | None = None
 
 
 class AboutUser(Message):

@@ -35,6 +35,8 @@ def find_actor(reading: Translated, known: Known, directory: Directory) -> Actor
         return _find_provider(reading, known)
     profile = directory.active.get(reading.brand) if reading.brand else None
     if side is Side.BOOKING_PAGE and profile is not None:
+        if source in directory.accounts and source != profile.account:
+            return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         account = directory.accounts.get(profile.account)
         if account is not None:
             return Actor(side=side, source=account.name, account=account.number)

@@ -28,6 +28,7 @@ from pydantic import (
 from gateway.core.events import EventType
 from gateway.core.job import Closure, JobStatus, VisitStatus
 from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonLists
+from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
 from gateway.mapping.problems import Problem
@@ -239,6 +240,7 @@ class Profile(Part):
     connect: ConnectWords = ConnectWords()
     destinations: tuple[Destination, ...] = ()
     inbound: Inbound | None = None
+    booking_page: BrandsPage | None = None
     _lines: dict[Path, int] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")

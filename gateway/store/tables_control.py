@@ -1,4 +1,4 @@
-"""Tables of the control bus: profiles, keys of callers, what operators did, and what is kept for later reading."""
+"""Tables of the control bus: profiles, keys of callers, limits, what operators did, and what is kept to be read."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ access_key = Table(
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
     Index("ix_access_key_owner", "owner", "kind", "transformation"),
+)
+
+# How many bookings came in an hour (of those since 1970) by one subject: a page, or a visitor's address, signed. Rows
+# of earlier hours go when the first of a new one comes.
+booking_count = Table(
+    "booking_count",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("subject", String(220), primary_key=True),
+    Column("count", Integer, nullable=False),
 )
 
 # A recovery operation with its frozen set and progress.

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from gateway.edge import make_edge, serve
+from gateway.edge import serve
 from gateway.inbound.gathering import Gathering
 from gateway.keys import end_key
 from gateway.sealing import Sealer
@@ -203,10 +203,8 @@ async def served(road, callers, *proxies):
     """The edge on a port of this machine; what runs before it, if anything, calls from 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    gateway, stop = road.gateway, asyncio.Event()
-    edge = make_edge(
-        road.database, callers, Gathering(road.receiver.receive), gateway.make_poll_queue(), gateway.polled_by
-    )
+    stop, gathering = asyncio.Event(), Gathering(road.receiver.receive)
+    edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
     serving = asyncio.create_task(serve(edge, "127.0.0.1", port, stop, proxies))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 

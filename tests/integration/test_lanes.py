@@ -305,7 +305,7 @@ async def test_lanes_are_recorded_by_their_primary_key_even_while_the_planner_be
     claim = await claimed_by(postgres_outbox)
     async with statements_within(postgres_outbox.database) as said:
         await recorded(postgres_outbox, claim)
-    about_lanes = [(statement, given) for statement, given in said if " lane" in statement]
+    about_lanes = [(str(one), one.parameters) for one in said if " lane" in one]
     assert len(about_lanes) == 2
     async with postgres_outbox.database.transaction() as connection:
         driver = (await connection.get_raw_connection()).driver_connection

@@ -32,7 +32,7 @@ async def statements(road, messages):
 
 def of_the_batch(statements):
     """Without the database's time, which is asked for every ten seconds."""
-    return [one for one, _ in statements if "clock_timestamp" not in one]
+    return [one for one in statements if "clock_timestamp" not in one]
 
 
 def whole_life(number):

@@ -6,6 +6,7 @@ from gateway.sealing import (
     TOKEN_PREFIX,
     CannotOpen,
     Sealer,
+    Signer,
     UnfitKey,
     hash_token,
     new_sealing_key,
@@ -86,3 +87,21 @@ def test_wrong_keys_are_told_by_the_name_of_the_variable_and_not_by_their_value(
     assert told.startswith("GATEWAY_SECRET_KEYS: ")
     assert "hush" not in told
     assert NEW not in told
+
+
+def test_a_signature_is_good_for_its_purpose_and_its_text_only():
+    signer = Signer([new_sealing_key()])
+    signature = signer.sign("form", "A-1")
+    assert signer.is_signed("form", "A-1", signature)
+    assert not signer.is_signed("state", "A-1", signature)
+    assert not signer.is_signed("form", "A-2", signature)
+    assert not signer.is_signed("form", "A-1", signature[:-1])
+    assert not signer.is_signed("form", "A-1", "")
+
+
+def test_the_newest_key_signs_and_every_key_verifies():
+    old, new = new_sealing_key(), new_sealing_key()
+    both = Signer([new, old])
+    assert both.is_signed("form", "A-1", Signer([old]).sign("form", "A-1"))
+    assert both.sign("form", "A-1") == Signer([new]).sign("form", "A-1")
+    assert not Signer([old]).is_signed("form", "A-1", both.sign("form", "A-1"))

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.outcomes import Applied, Ignored, Parked, Quarantined, Refused, Unmapped, Why
-from gateway.inbound.http.taking import record_of, take_in
+from gateway.inbound.http.taking import booking_of, record_of, take_in
 from gateway.inbound.receipts import receipt_of
 from gateway.mapping.receipts import receipt_body
+from gateway.store.keys import CallerKind
 from gateway.web.bodies import read_body, read_json
 from gateway.web.problems import ProblemError
 
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from gateway.core.parties import Json
     from gateway.inbound.entry import Entry
     from gateway.inbound.gathering import Gathering
+    from gateway.store.keys import Caller
     from gateway.web.callers import Callers
 
 MOST_BYTES = 1_048_576
 LONGEST_KEY = 200
+BOOKING = "booking.request"
 
 
 class Address(NamedTuple):
@@ -44,6 +47,7 @@ ADDRESSES = (
     Address("POST", "/v1/offers/{subject}/accept", "offer.accept"),
     Address("POST", "/v1/offers/{subject}/decline", "offer.decline"),
     Address("POST", "/v1/offers/{subject}/reminders", "reminder.send"),
+    Address("POST", "/v1/bookings/{subject}", BOOKING),
     Address("POST", "/v1/jobs", "job.create"),
     Address("POST", "/v1/jobs/{subject}/complete", "job.complete"),
     Address("POST", "/v1/jobs/{subject}/cancel", "job.cancel"),
@@ -112,6 +116,9 @@ def command(address: Address, callers: Callers, gathering: Gathering) -> Callabl
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "not_an_object", "a JSON object is expected")
         places = dict(request.path_params)
         subject = places.pop("subject", None)
+        is_booking = address.type == BOOKING
+        if is_booking:
+            content = _bound_booking(caller, content)
         event = {
             "specversion": "1.0",
             "id": _message_id(request),
@@ -124,10 +131,25 @@ def command(address: Address, callers: Callers, gathering: Gathering) -> Callabl
             value = orjson.dumps(event)
         except TypeError:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "number_out_of_range") from None
-        [entry] = await take_in(gathering, [record_of(caller, value)])
+        record = booking_of(caller, value) if is_booking else record_of(caller, value)
+        [entry] = await take_in(gathering, [record])
         return answer(entry)
 
     return endpoint
+
+
+def _bound_booking(caller: Caller, content: dict[str, Json]) -> dict[str, Json]:
+    """A booking for the caller and nobody else: an organization's own, or for a brand (whose, `receive` looks at)."""
+    brand = content.get("brand")
+    if caller.kind is CallerKind.ORGANIZATION:
+        if brand is not None:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "a brand's bookings are its own", member="brand")
+        return {**content, "organization": {"handle": caller.name}}
+    if caller.brand is not None and brand not in {None, caller.brand}:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "the key is another brand's", member="brand")
+    if brand is None and caller.brand is None:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "brand_required", member="brand")
+    return {**content, "brand": brand or caller.brand}
 
 
 def _message_id(request: Request) -> str | None:

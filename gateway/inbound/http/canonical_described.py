@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.outcomes import Why
+from gateway.core.parties import Side
 from gateway.inbound.catalogue import CATALOGUE
 from gateway.inbound.http.canonical import ADDRESSES, FORBIDDEN, LONGEST_KEY, UNREADABLE, Address
 from gateway.inbound.unreadable import Unreadable
@@ -39,9 +40,16 @@ _KEY: Final = in_header(
     {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
 )
 _LOCATION: Final = {"Location": "Where to read later what became of it."}
-_TAGS: Final = {"offers": "Offers", "jobs": "Jobs", "appointments": "Appointments", "notes": "Notes"}
+_TAGS: Final = {
+    "offers": "Offers",
+    "bookings": "Bookings",
+    "jobs": "Jobs",
+    "appointments": "Appointments",
+    "notes": "Notes",
+}
 _NAMED: Final = {
     "jobs": ("A job's id, or the caller's own number of it.", "job-1041"),
+    "bookings": ("The booking system's own number of the booking.", "B-1017"),
     "offers": ("A job's id, or the caller's own number of it.", "job-1041"),
     "appointments": ("An appointment's id, or the caller's own of it.", "apt-2071"),
     "notes": ("A note's id, or the caller's own of it.", "note-3011"),
@@ -84,14 +92,14 @@ def _described(address: Address) -> Operation:
         headers=_LOCATION,
     )
     needs_id = " It needs an `Idempotency-Key`." if message.needs_id else ""
-    sides = " · ".join(sorted(side.value for side in message.sides if side.value in {"enterprise", "provider"}))
+    sides = " · ".join(sorted(side.value for side in message.sides & {Side.ENTERPRISE, Side.PROVIDER}))
     return Operation(
         method=address.method,
         path=address.path.replace("{subject}", "{id}"),
         name=address.type,
         tag=_TAGS.get(resource, "Organizations and their people"),
         summary=address.type,
-        description=f"The message `{address.type}.v1`, from: {sides}.{needs_id}",
+        description=f"The message `{address.type}.v1`, from: {sides or 'a booking system of theirs'}.{needs_id}",
         parameters=(*(in_path("id" if name == "subject" else name, said, example) for name in members), _KEY),
         body=Body(message=address.type, in_path=tuple(name for name in members if name != "subject"), subject=subject),
         answers={200: decided, 202: waits},

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from gateway.core.parties import Side
-from gateway.inbound.doors import HTTP_ACTIONS, HTTP_OFFERS
+from gateway.core.values import replace
+from gateway.inbound.doors import HTTP_ACTIONS, HTTP_BOOKINGS, HTTP_OFFERS
 from gateway.inbound.gathering import NoRoomError
 from gateway.inbound.record import RawRecord
 from gateway.store.failures import may_pass
@@ -48,6 +49,11 @@ def record_of(caller: Caller, value: bytes, message_id: str | None = None) -> Ra
         brand=caller.brand,
         scopes=caller.scopes,
     )
+
+
+def booking_of(caller: Caller, value: bytes) -> RawRecord:
+    """The same for what a booking system of the caller's sends: it speaks for customers, not for the caller."""
+    return replace(record_of(caller, value), door=HTTP_BOOKINGS, side=Side.BOOKING_PAGE)
 
 
 async def take_in(gathering: Gathering, records: Sequence[RawRecord]) -> list[Entry]:

@@ -239,6 +239,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name="uq_access_key_token_hash"),
     )
     op.create_index("ix_access_key_owner", "access_key", ["owner", "kind", "transformation"])
+    op.create_table(
+        "booking_count",
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("subject", sa.String(220), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "subject", name="pk_booking_count"),
+    )
     op.bulk_insert(
         sa.table("counter", sa.column("kind"), sa.column("next")),
         # Organizations are numbered after records, or by people, whose own numbers are below.
