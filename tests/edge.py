@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+import time
 from contextlib import asynccontextmanager
 
 import httpx
@@ -17,10 +18,10 @@ from tests.keys import SEALING_KEY
 
 
 @asynccontextmanager
-async def serving(road, receive=None):
+async def serving(road, receive=None, monotonic=time.monotonic):
     """A client of the edge over the road's receiver."""
     gathering = Gathering(receive or road.receiver.receive)
-    callers = Callers(road.database, Sealer([SEALING_KEY]))
+    callers = Callers(road.database, Sealer([SEALING_KEY]), monotonic)
 
     running = asyncio.create_task(gathering.run())
     transport = httpx.ASGITransport(
