@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+import time
 from contextlib import asynccontextmanager
 
 import httpx
@@ -16,10 +17,10 @@ from tests.keys import SEALING_KEY
 
 
 @asynccontextmanager
-async def serving(road, receive=None, *, booking=None, address="127.0.0.1"):
+async def serving(road, receive=None, *, booking=None, address="127.0.0.1", monotonic=time.monotonic):
     """A client of the edge over the road's receiver. `booking` makes the desk of the booking pages of a gathering."""
     gathering = Gathering(receive or road.receiver.receive)
-    callers = Callers(road.database, Sealer([SEALING_KEY]))
+    callers = Callers(road.database, Sealer([SEALING_KEY]), monotonic)
 
     running = asyncio.create_task(gathering.run())
     edge = road.gateway.make_edge(callers, gathering, (booking or road.gateway.make_booking)(gathering))

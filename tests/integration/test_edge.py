@@ -171,19 +171,27 @@ async def test_nobody_is_known_without_a_live_key(client, evergreen):
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_whoever_fails_too_often_waits(client, evergreen):
-    headers = {"Authorization": "Bearer nobody"}
+@pytest.fixture
+async def timeless(road):
+    """A client for whom no minute is ever over."""
+    async with serving(road, monotonic=lambda: 0.0) as client:
+        yield client
+
+
+async def test_whoever_fails_too_often_waits(timeless, evergreen):
+    client, headers = timeless, {"Authorization": "Bearer nobody"}
     for _ in range(FAILURES_A_MINUTE):
         assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 401
     assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 429
     assert (await client.post("/v1/offers", json={}, headers=bearer(evergreen))).status_code == 429
 
 
-async def test_nobody_locks_another_out_by_failing_with_their_key(client, evergreen):
-    transport = httpx.ASGITransport(client._transport.app, client=("10.9.8.7", 1))
+async def test_nobody_locks_another_out_by_failing_with_their_key(timeless, evergreen):
+    edge = timeless._transport.app
+    transport = httpx.ASGITransport(edge, client=("10.9.8.7", 1))
     wrong = {"signature": "0" * 64}
     for host in range(2):
-        guessing = httpx.ASGITransport(client._transport.app, client=(f"10.0.0.{host}", 1))
+        guessing = httpx.ASGITransport(edge, client=(f"10.0.0.{host}", 1))
         async with httpx.AsyncClient(transport=guessing, base_url="http://gateway") as guesser:
             codes = [(await post_in(guesser, evergreen, [], **wrong)).status_code for _ in range(FAILURES_A_MINUTE)]
     assert set(codes) == {429}
