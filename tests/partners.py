@@ -18,6 +18,7 @@ from tests.eventually import eventually
 from tests.keys import SEALING_KEY
 
 CLIENTS = Path(__file__).parent / "clients"
+BRANDS = CLIENTS / "brands"
 READY_SECONDS = 60
 
 

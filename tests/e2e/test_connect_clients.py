@@ -7,33 +7,9 @@ import pytest
 
 from tests.edge import bearer, envelope
 from tests.eventually import eventually
-from tests.partners import CLIENTS, Partner, Program
+from tests.partners import BRANDS, CLIENTS, Partner, Program
 
 ACCOUNT, ORGANIZATION, NUMBER = "northwind-warranty", "brook-repair", "P-77"
-# Everything goes out by polling: no broker is needed.
-PROFILE = """
-brand: northwind
-account: northwind-warranty
-version: 1
-effective_at: 2026-01-01T00:00:00Z
-complete_reasons:
-  - {code: NW-10, label: Repaired on site, outcome: completes}
-  - {code: NW-20, label: Part on order, outcome: pauses}
-status_codes:
-  - {status: offered, code: A}
-  - {status: unscheduled, code: B}
-  - {status: scheduled, code: C}
-  - {status: in_progress, code: D}
-  - {status: paused, code: E}
-  - {status: complete, closure: completed, code: F}
-  - {status: complete, closure: canceled, code: G}
-  - {status: declined, closure: declined, code: H}
-  - {status: declined, closure: expired, code: I}
-  - {status: declined, closure: withdrawn, code: J}
-features: {notes: true, photos: false}
-destinations:
-  - {name: feed.northwind, kind: poll}
-"""
 
 
 @pytest.fixture(params=["python", "node"])
@@ -44,11 +20,8 @@ def client(request):
 
 
 @pytest.fixture
-def program(database_url, tmp_path):
-    folder = tmp_path / "brands" / "northwind"
-    folder.mkdir(parents=True)
-    (folder / "profile.v1.yaml").write_text(PROFILE, encoding="utf-8")
-    return Program(database_url, GATEWAY_BRANDS=str(folder.parent))
+def program(database_url):
+    return Program(database_url, GATEWAY_BRANDS=str(BRANDS))
 
 
 def an_offer(**more):
