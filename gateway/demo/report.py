@@ -17,6 +17,7 @@ from rich.text import Text
 from gateway.core.job import JobStatus
 from gateway.demo.checks import Findings, Verdict, read_back
 from gateway.demo.watch import Seen, coloured
+from gateway.simulation.roads import LABELS
 from gateway.simulation.stories import STORIES
 from gateway.store.activity import Happening, JobLine
 
@@ -163,14 +164,15 @@ def _ledger(found: Findings) -> RenderableType:
 
 
 def _topics(found: Findings) -> RenderableType:
-    table = _table("Read back from Kafka", "topic", "jobs", "delivered", "records", "twice", "gaps")
+    table = _table("Read back", "topic, or who polls", "road", "jobs", "delivered", "records", "twice", "gaps")
     feeds = read_back(found.seen)
-    for name, states in found.by_destination.items():
-        feed = feeds.get(found.topic_of[name])
+    for name, delivered in found.delivered().items():
+        feed = feeds.get(name)
         if feed is None:
             continue
-        told = (feed.jobs, states["delivered"], feed.records, feed.duplicates, len(feed.gaps))
-        table.add_row(found.topic_of[name], *map(str, told))
+        road = LABELS["connect"] if name in found.pollers else LABELS["kafka"]
+        told = (feed.jobs, delivered, feed.records, feed.duplicates, len(feed.gaps))
+        table.add_row(name, road, *map(str, told))
     return table
 
 
