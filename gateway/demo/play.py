@@ -65,6 +65,7 @@ class Play:
                     async with asyncio.timeout(STORIES_SECONDS):
                         while any(child.is_alive for child in enterprises):
                             await self._look_again()
+                self._stage.start_pollers(name for name in self.watch.pollers if name in self._stage.world.enterprises)
                 await self._come_to_rest()
             self._stage.stop_partners()
             found = await self._find()
@@ -84,8 +85,10 @@ class Play:
             while not stop.is_set():
                 await self._look_again()
             self._stage.stop_partners()
+            self._stage.start_pollers(self.watch.pollers)
             with contextlib.suppress(StageFailed):
                 await self._until(self._all_is_out, REST_SECONDS, "not at rest")
+            self._stage.stop_partners()
             found = await self._find()
         return check_counts(found)
 

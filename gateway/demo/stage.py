@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,10 +77,17 @@ class Stage:
         said = [kind, *name, "--pace", str(pace), "--first", str(first), "--rounds", str(rounds)]
         if name:
             said += ["--edge", str(self.edge_file)]
-        log = self.folder / f"{'-'.join((kind, *name))}-{first}.log"
+        return self._start(said, f"{'-'.join((kind, *name))}-{first}.log")
+
+    def start_pollers(self, names: Iterable[str]) -> None:
+        """Clients that fetch what these are owed, after they themselves have ended."""
+        for name in names:
+            self._start(["poller", name, "--edge", str(self.edge_file)], f"poller-{name}.log")
+
+    def _start(self, said: list[str], log: str) -> Child:
         # The same as `gateway simulate …`, without loading all of the gateway for it.
         argv = [sys.executable, "-m", "gateway.simulation", *said]
-        child = Child(" ".join(("the simulated", kind, *name)), argv, log, env=self.environment)
+        child = Child(f"the simulated {said[0]}", argv, self.folder / log, env=self.environment)
         child.start()
         self.partners.append(child)
         return child

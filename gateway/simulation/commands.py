@@ -17,6 +17,7 @@ from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.simulation.customer import run_customers
 from gateway.simulation.edge import NotAnswered, load_edge
 from gateway.simulation.enterprise import NotTold, run_enterprise
+from gateway.simulation.polled import Reader, poll
 from gateway.simulation.post import Line
 from gateway.simulation.provider import run_provider
 from gateway.simulation.roads import CONNECT
@@ -96,6 +97,15 @@ def customer(
 ) -> None:
     """The customers: they book and answer surveys; end when they are told to."""
     _run(run_customers(Line(servers, prefix, first), load_world(), pace=pace, rounds=rounds))
+
+
+@simulate.command()
+def poller(
+    name: Annotated[str, typer.Argument(help="its name in the world")],
+    edge: Annotated[Path, typer.Option(help="file with the edge's address and the partners' keys")],
+) -> None:
+    """A partner's client that only fetches what it is owed; ends when it is told to."""
+    _run(poll(load_edge(edge), name, Reader(load_world()), lambda _: None))
 
 
 @simulate.command()
