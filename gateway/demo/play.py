@@ -90,7 +90,7 @@ class Play:
                 await self._until(self._all_is_out, REST_SECONDS, "not at rest")
             self._stage.stop_partners()
             found = await self._find()
-        return check_counts(found)
+        return check_counts(found, alone=False)
 
     async def _look_again(self) -> None:
         self._stage.check_alive()
@@ -117,7 +117,7 @@ class Play:
         party_of = {name: name for name in pollers} | {brand: name for name in pollers for brand in pollers[name]}
         async with self._database.snapshot() as connection:
             there = await load_destinations(connection)
-        return {name: party_of[one.owner] for name, one in there.items() if one.kind == "poll"}
+        return {name: party_of.get(one.owner, one.owner) for name, one in there.items() if one.kind == "poll"}
 
     async def _providers_are_known(self) -> bool:
         async with self._database.snapshot() as connection:

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from gateway.core.job import JobStatus
 from gateway.demo.checks import Findings, Verdict, read_back
+from gateway.demo.stage import Stage
 from gateway.demo.watch import Seen, coloured
-from gateway.simulation.roads import LABELS
+from gateway.simulation.roads import LABELS, V1
 from gateway.simulation.stories import STORIES
 from gateway.store.activity import Happening, JobLine
 
@@ -39,6 +40,24 @@ def print_report(console: Console, found: Findings, verdicts: Sequence[Verdict],
     if not brief:
         console.print(_topics(found))
     print_verdicts(console, verdicts)
+
+
+def print_next(console: Console, stage: Stage, *, goes_on: bool) -> None:
+    """Commands to go on with; by HTTP too, while the gateway runs."""
+    account = stage.world.first_by(V1)
+    [brand] = stage.world.enterprises[account].brands
+    offer = {"job": "MINE-1", "brand": brand, "title": "No heat", "customer": {"name": "Bo Berg"}}
+    offer["organization"] = {"handle": stage.world.brands[brand].provider}
+    posted = orjson.dumps(offer).decode()
+    told = [f"GATEWAY_DATABASE_URL={stage.settings.database_url} .venv/bin/gateway ledger --by brand"]
+    if goes_on:
+        bearer = f'-H "Authorization: Bearer $(cat {stage.token_file})"'
+        told += [f"curl {stage.url}/readyz", f"curl {bearer} {stage.url}/v1/offers -d '{posted}'"]
+    else:
+        told.append("make demo STAY=1     # the same, and it stays up, with traffic, and its HTTP edge to post to")
+    console.print("try next:", style="bold")
+    for one in told:
+        console.print(f"  {one}", soft_wrap=True, markup=False)
 
 
 def print_verdicts(console: Console, verdicts: Iterable[Verdict]) -> None:

@@ -27,7 +27,7 @@ from gateway.embedded import EmbeddedBroker
 from gateway.keys import Wanted, create_key
 from gateway.outbound.topics import ensure_topics
 from gateway.settings import Settings
-from gateway.simulation.roads import KAFKA
+from gateway.simulation.roads import KAFKA, V1
 from gateway.simulation.world import World, load_world
 from gateway.store.database import Database
 from gateway.store.deliveries import Operator
@@ -38,7 +38,7 @@ PARTITIONS = 2
 MARGIN_SECONDS = 1
 TOPICS_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
-_EDGE_FILE = "edge.json"
+_EDGE_FILE, _TOKEN_FILE = "edge.json", "token"
 _SENT = re.compile(r"^sent (\d+) records$", re.MULTILINE)
 
 
@@ -66,6 +66,11 @@ class Stage:
     def edge_file(self) -> Path:
         """What partners that speak HTTP are told: the address, and their keys."""
         return self.folder / _EDGE_FILE
+
+    @property
+    def token_file(self) -> Path:
+        """A token to try the edge with: that of the first who speaks `/v1`."""
+        return self.folder / _TOKEN_FILE
 
     @property
     def url(self) -> str:
@@ -149,6 +154,7 @@ def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
         )
         stage = Stage(folder, settings, environment, world, gateway)
         _write_for_owner(stage.edge_file, orjson.dumps({"url": stage.url, "keys": keys}))
+        _write_for_owner(stage.token_file, keys[world.first_by(V1)]["token"].encode())
         stack.enter_context(gateway)
         stack.callback(stage.stop_partners)
         yield stage

@@ -69,6 +69,10 @@ class World:
         enterprises = {name: one.road for name, one in self.enterprises.items()}
         return enterprises | {name: one.road for name, one in self.providers.items()}
 
+    def first_by(self, road: str) -> str:
+        """An enterprise that speaks by this road."""
+        return next(name for name, one in self.enterprises.items() if one.road == road)
+
     @property
     def pollers(self) -> dict[str, tuple[str, ...]]:
         """Who fetches what it is owed, with its brands: enterprises that speak Connect, providers that speak HTTP."""
