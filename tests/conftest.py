@@ -92,6 +92,14 @@ def node() -> str:
     return str(found)
 
 
+@pytest.fixture(scope="session")
+def curl() -> None:
+    """curl, and openssl for its signatures: what the README calls."""
+    missing = [name for name in ("bash", "curl", "openssl") if shutil.which(name) is None]
+    if missing:
+        _do_without(f"needs {', '.join(missing)}: apt-get install {' '.join(missing)}")
+
+
 @pytest.fixture
 def topic_prefix() -> str:
     """Topics and groups that begin with it are this test's own."""
