@@ -153,6 +153,8 @@ async def run_enterprise(
                     return
         finally:
             listening.cancel()
+            # What was handed to it is acknowledged first: else it would come again only when its lease has ended.
+            await asyncio.wait([listening])
 
 
 def _dialect(enterprise: Enterprise) -> Dialect:
