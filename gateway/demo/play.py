@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from gateway.children import port_answers
 from gateway.demo.checks import Findings, Verdict, check_all, check_counts, count_expected, unfinished
-from gateway.demo.stage import Stage, StageFailed
+from gateway.demo.stage import MARGIN_SECONDS, Stage, StageFailed
 from gateway.demo.watch import Watch
 from gateway.simulation.roads import KAFKA, LABELS
+from gateway.simulation.stories import SHORT_SECONDS
 from gateway.store import activity
 from gateway.store.destinations import load_destinations
 from gateway.store.ledger import count_by_door
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PACE, CALM_PACE = 0.12, 1.0
 LOOK_SECONDS = 0.25
 READY_SECONDS = 30.0
+CLOSING_SECONDS = SHORT_SECONDS + 3 * MARGIN_SECONDS
 STORIES_SECONDS = 75.0
 REST_SECONDS = 30.0
 # How long what follows an unmapped reason may pile up behind it, so that there is something to be released.
@@ -86,6 +88,8 @@ class Play:
                 await self._look_again()
             self._stage.stop_partners()
             self._stage.start_pollers(self.watch.pollers)
+            # The last of the short offers close by themselves, and that is told too.
+            await asyncio.sleep(CLOSING_SECONDS)
             with contextlib.suppress(StageFailed):
                 await self._until(self._all_is_out, REST_SECONDS, "not at rest")
             self._stage.stop_partners()
