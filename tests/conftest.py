@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ from tests.eventually import eventually
 settings.register_profile("suite", deadline=None, print_blob=True)  # a busy machine is not a failure
 settings.load_profile("suite")
 
+_OLDEST_NODE = 18
 _REQUIRE_ALL = os.environ.get("GATEWAY_TEST_REQUIRE") == "all"
 
 
@@ -78,6 +81,24 @@ def breakable_kafka(kafka) -> Iterator[ApacheKafka]:
 def _apache_kafka_if_needed(request) -> None:
     if request.node.get_closest_marker("needs_apache_kafka") and not request.getfixturevalue("kafka").is_apache:
         _do_without("the embedded broker lacks what this test asks about: apt-get install maven for Apache Kafka")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, which a partner's client in another language runs on."""
+    found = shutil.which("node")
+    told = subprocess.run([found, "--version"], check=True, capture_output=True, text=True).stdout if found else "v0"
+    if int(told.removeprefix("v").partition(".")[0]) < _OLDEST_NODE:
+        _do_without(f"needs Node {_OLDEST_NODE} or newer: apt-get install nodejs")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def curl() -> None:
+    """curl, and openssl for its signatures: what the README calls."""
+    missing = [name for name in ("bash", "curl", "openssl") if shutil.which(name) is None]
+    if missing:
+        _do_without(f"needs {', '.join(missing)}: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rich.console import Console
 from gateway.children import ChildFailedError
 from gateway.demo.picture import save_picture
 from gateway.demo.play import Play
-from gateway.demo.report import WIDTH, print_report, print_verdicts
+from gateway.demo.report import WIDTH, print_next, print_report, print_verdicts
 from gateway.demo.stage import Stage, StageFailed, opened, set_stage
 from gateway.embedded import EmbeddedBrokerMissingError
 
@@ -55,6 +55,7 @@ async def _run(stage: Stage, console: Console, begun: float, picture: Path | Non
         if picture is not None:
             save_picture(picture, found, verdicts)
             console.print(f"the picture is {picture}")
+        print_next(console, stage, goes_on=stay and balanced)
         if stay and balanced:
             console.print("traffic goes on; Ctrl-C ends it", style="bold")
             verdicts = await play.go_on(_told_to_stop())

@@ -10,9 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from gateway.children import port_answers
 from gateway.demo.checks import Findings, Verdict, check_all, check_counts, count_expected, unfinished
-from gateway.demo.stage import Stage, StageFailed
+from gateway.demo.stage import MARGIN_SECONDS, Stage, StageFailed
 from gateway.demo.watch import Watch
+from gateway.simulation.roads import KAFKA, LABELS
+from gateway.simulation.stories import SHORT_SECONDS
 from gateway.store import activity
 from gateway.store.destinations import load_destinations
 from gateway.store.ledger import count_by_door
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 PACE, CALM_PACE = 0.12, 1.0
 LOOK_SECONDS = 0.25
 READY_SECONDS = 30.0
+CLOSING_SECONDS = SHORT_SECONDS + 3 * MARGIN_SECONDS
 STORIES_SECONDS = 75.0
 REST_SECONDS = 30.0
 # How long what follows an unmapped reason may pile up behind it, so that there is something to be released.
@@ -46,6 +50,9 @@ class Play:
     async def run(self) -> tuple[Findings, list[Verdict]]:
         """Every story once; returns what was found when all had come to rest."""
         self.watch.topics = tuple((await self._topics()).values())
+        self.watch.pollers = tuple(self._stage.world.pollers)
+        self._tell_roads()
+        await self._until(self._edge_answers, READY_SECONDS, "the edge does not answer")
         async with _beside(self.watch.run()):
             for provider in self._stage.world.providers:
                 self._stage.start_partner("provider", provider, pace=PACE)
@@ -60,6 +67,7 @@ class Play:
                     async with asyncio.timeout(STORIES_SECONDS):
                         while any(child.is_alive for child in enterprises):
                             await self._look_again()
+                self._stage.start_pollers(name for name in self.watch.pollers if name in self._stage.world.enterprises)
                 await self._come_to_rest()
             self._stage.stop_partners()
             found = await self._find()
@@ -79,10 +87,14 @@ class Play:
             while not stop.is_set():
                 await self._look_again()
             self._stage.stop_partners()
+            self._stage.start_pollers(self.watch.pollers)
+            # The last of the short offers close by themselves, and that is told too.
+            await asyncio.sleep(CLOSING_SECONDS)
             with contextlib.suppress(StageFailed):
                 await self._until(self._all_is_out, REST_SECONDS, "not at rest")
+            self._stage.stop_partners()
             found = await self._find()
-        return check_counts(found)
+        return check_counts(found, alone=False)
 
     async def _look_again(self) -> None:
         self._stage.check_alive()
@@ -96,17 +108,38 @@ class Play:
             await self._look_again()
 
     async def _topics(self) -> dict[str, str]:
-        """The topic of every destination, those that the providers are going to ask for too."""
+        """The topic of every destination that has one, those that the providers are going to ask for too."""
         async with self._database.snapshot() as connection:
             there = await load_destinations(connection)
-        topics = {name: str(one.settings["topic"]) for name, one in there.items()}
-        asked_for = [f"{feed}.{handle}" for handle in self._stage.world.providers for feed in ("work", "receipts")]
+        topics = {name: str(one.settings["topic"]) for name, one in there.items() if "topic" in one.settings}
+        asked_for = [f"{feed}.{handle}" for handle in self._on_kafka() for feed in ("work", "receipts")]
         return topics | {name: f"{name}.v1" for name in asked_for}
+
+    async def _polled(self) -> dict[str, str]:
+        """Who polls each destination that is polled."""
+        pollers = self._stage.world.pollers
+        party_of = {name: name for name in pollers} | {brand: name for name in pollers for brand in pollers[name]}
+        async with self._database.snapshot() as connection:
+            there = await load_destinations(connection)
+        return {name: party_of.get(one.owner, one.owner) for name, one in there.items() if one.kind == "poll"}
 
     async def _providers_are_known(self) -> bool:
         async with self._database.snapshot() as connection:
             there = await load_destinations(connection)
-        return all(f"work.{handle}" in there for handle in self._stage.world.providers)
+        return all(f"work.{handle}" in there for handle in self._on_kafka())
+
+    def _on_kafka(self) -> list[str]:
+        return [handle for handle, one in self._stage.world.providers.items() if one.road == KAFKA]
+
+    async def _edge_answers(self) -> bool:
+        return await asyncio.to_thread(port_answers, self._stage.settings.http_port)
+
+    def _tell_roads(self) -> None:
+        named: dict[str, list[str]] = {}
+        for name, road in self._stage.world.roads.items():
+            named.setdefault(LABELS[road], []).append(name)
+        for label, names in named.items():
+            self.watch.say(f"by {label}: {', '.join(names)}")
 
     async def _map_what_is_unmapped(self) -> None:
         """What an operator does: sees what waits, adds the reason to the brand's profile, and imports that."""
@@ -155,7 +188,7 @@ class Play:
 
     def _was_read_back(self, destinations: Mapping[str, Counter[str]]) -> bool:
         delivered = sum(states["delivered"] for states in destinations.values())
-        return len({(one.topic, one.told.id) for one in self.watch.seen}) >= delivered
+        return len({(one.topic, one.told.event) for one in self.watch.seen}) >= delivered
 
     async def _all_is_out(self) -> bool:
         async with self._database.snapshot() as connection:
@@ -165,7 +198,7 @@ class Play:
     async def _find(self) -> Findings:
         await self._until(self._all_was_taken_in, REST_SECONDS, "not everything that was sent was taken in")
         ledger = await self._stage.ask("ledger", "--by", "brand")
-        topic_of = await self._topics()
+        topic_of = await self._topics() | await self._polled()
         async with self._database.snapshot() as connection:
             return Findings(
                 jobs=await activity.list_jobs(connection),
@@ -178,6 +211,7 @@ class Play:
                 seen=tuple(self.watch.seen),
                 sent=self._stage.sent_before,
                 released=self._released,
+                pollers=self.watch.pollers,
             )
 
     async def _all_was_taken_in(self) -> bool:

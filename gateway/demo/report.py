@@ -16,7 +16,9 @@ from rich.text import Text
 
 from gateway.core.job import JobStatus
 from gateway.demo.checks import Findings, Verdict, read_back
+from gateway.demo.stage import Stage
 from gateway.demo.watch import Seen, coloured
+from gateway.simulation.roads import LABELS, V1
 from gateway.simulation.stories import STORIES
 from gateway.store.activity import Happening, JobLine
 
@@ -38,6 +40,24 @@ def print_report(console: Console, found: Findings, verdicts: Sequence[Verdict],
     if not brief:
         console.print(_topics(found))
     print_verdicts(console, verdicts)
+
+
+def print_next(console: Console, stage: Stage, *, goes_on: bool) -> None:
+    """Commands to go on with; by HTTP too, while the gateway runs."""
+    account = stage.world.first_by(V1)
+    [brand] = stage.world.enterprises[account].brands
+    offer = {"job": "MINE-1", "brand": brand, "title": "No heat", "customer": {"name": "Bo Berg"}}
+    offer["organization"] = {"handle": stage.world.brands[brand].provider}
+    posted = orjson.dumps(offer).decode()
+    told = [f"GATEWAY_DATABASE_URL={stage.settings.database_url} .venv/bin/gateway ledger --by brand"]
+    if goes_on:
+        bearer = f'-H "Authorization: Bearer $(cat {stage.token_file})"'
+        told += [f"curl {stage.url}/readyz", f"curl {bearer} {stage.url}/v1/offers -d '{posted}'"]
+    else:
+        told.append("make demo STAY=1     # the same, and it stays up, with traffic, and its HTTP edge to post to")
+    console.print("try next:", style="bold")
+    for one in told:
+        console.print(f"  {one}", soft_wrap=True, markup=False)
 
 
 def print_verdicts(console: Console, verdicts: Iterable[Verdict]) -> None:
@@ -163,14 +183,15 @@ def _ledger(found: Findings) -> RenderableType:
 
 
 def _topics(found: Findings) -> RenderableType:
-    table = _table("Read back from Kafka", "topic", "jobs", "delivered", "records", "twice", "gaps")
+    table = _table("Read back", "topic, or who polls", "road", "jobs", "delivered", "records", "twice", "gaps")
     feeds = read_back(found.seen)
-    for name, states in found.by_destination.items():
-        feed = feeds.get(found.topic_of[name])
+    for name, delivered in found.delivered().items():
+        feed = feeds.get(name)
         if feed is None:
             continue
-        told = (feed.jobs, states["delivered"], feed.records, feed.duplicates, len(feed.gaps))
-        table.add_row(found.topic_of[name], *map(str, told))
+        road = LABELS["connect"] if name in found.pollers else LABELS["kafka"]
+        told = (feed.jobs, delivered, feed.records, feed.duplicates, len(feed.gaps))
+        table.add_row(name, road, *map(str, told))
     return table
 
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,19 +21,24 @@ from pydantic import SecretStr
 
 from gateway import app as composition
 from gateway.brands import import_folder
-from gateway.children import Child
+from gateway.children import Child, free_port
 from gateway.demo.folders import kept_secret_keys, own_folder
 from gateway.embedded import EmbeddedBroker
+from gateway.keys import Wanted, create_key
 from gateway.outbound.topics import ensure_topics
 from gateway.settings import Settings
+from gateway.simulation.roads import KAFKA, V1
 from gateway.simulation.world import World, load_world
 from gateway.store.database import Database
+from gateway.store.deliveries import Operator
+from gateway.store.keys import CallerKind
 from gateway.store.migrate import upgrade
 
 PARTITIONS = 2
 MARGIN_SECONDS = 1
 TOPICS_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
+_EDGE_FILE, _TOKEN_FILE = "edge.json", "token"
 _SENT = re.compile(r"^sent (\d+) records$", re.MULTILINE)
 
 
@@ -57,13 +62,37 @@ class Stage:
     def brands(self) -> Path:
         return self.settings.brands
 
+    @property
+    def edge_file(self) -> Path:
+        """What partners that speak HTTP are told: the address, and their keys."""
+        return self.folder / _EDGE_FILE
+
+    @property
+    def token_file(self) -> Path:
+        """A token to try the edge with: that of the first who speaks `/v1`."""
+        return self.folder / _TOKEN_FILE
+
+    @property
+    def url(self) -> str:
+        """Where the edge listens."""
+        return f"http://{self.settings.http_host}:{self.settings.http_port}"
+
     def start_partner(self, kind: str, *name: str, pace: float, first: int = 1, rounds: int = 1) -> Child:
         """One simulated partner as a process."""
         said = [kind, *name, "--pace", str(pace), "--first", str(first), "--rounds", str(rounds)]
-        log = self.folder / f"{'-'.join((kind, *name))}-{first}.log"
+        if name:
+            said += ["--edge", str(self.edge_file)]
+        return self._start(said, f"{'-'.join((kind, *name))}-{first}.log")
+
+    def start_pollers(self, names: Iterable[str]) -> None:
+        """Clients that fetch what these are owed, after they themselves have ended."""
+        for name in names:
+            self._start(["poller", name, "--edge", str(self.edge_file)], f"poller-{name}.log")
+
+    def _start(self, said: list[str], log: str) -> Child:
         # The same as `gateway simulate …`, without loading all of the gateway for it.
         argv = [sys.executable, "-m", "gateway.simulation", *said]
-        child = Child(" ".join(("the simulated", kind, *name)), argv, log, env=self.environment)
+        child = Child(f"the simulated {said[0]}", argv, self.folder / log, env=self.environment)
         child.start()
         self.partners.append(child)
         return child
@@ -119,11 +148,13 @@ def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
         environment = _environment(settings)
         upgrade(settings.database_url)
         world = load_world()
-        asyncio.run(_prepare(settings, world))
+        keys = asyncio.run(_prepare(settings, world))
         gateway = Child(
             "the gateway", [sys.executable, "-m", "gateway", "run"], folder / "gateway.log", env=environment
         )
         stage = Stage(folder, settings, environment, world, gateway)
+        _write_for_owner(stage.edge_file, orjson.dumps({"url": stage.url, "keys": keys}))
+        _write_for_owner(stage.token_file, keys[world.first_by(V1)]["token"].encode())
         stack.enter_context(gateway)
         stack.callback(stage.stop_partners)
         yield stage
@@ -148,8 +179,8 @@ def _own(settings: Settings, folder: Path, servers: str) -> Settings:
             "consumer_group": f"{prefix}gateway",
             "brands": folder / "brands",
             "expiry_margin_seconds": MARGIN_SECONDS,
-            # Nobody in the demo speaks HTTP: any free port will do.
-            "http_port": 0,
+            "http_host": "127.0.0.1",
+            "http_port": free_port(),
         }
     )
 
@@ -163,6 +194,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "consumer_group",
         "brands",
         "expiry_margin_seconds",
+        "http_host",
         "http_port",
     )
     told = {f"GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}
@@ -171,22 +203,46 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **told}
 
 
-async def _prepare(settings: Settings, world: World) -> None:
-    """Brands and topics, as `gateway brands import` and `gateway migrate` make them; providers' topics besides."""
+async def _prepare(settings: Settings, world: World) -> dict[str, dict[str, str]]:
+    """Brands, keys and topics, as the commands make them; providers' topics besides. Returns the keys."""
     database = Database(settings.database_url)
     try:
         imported = await import_folder(database, settings.brands, author="demo", reason="the first versions")
+        if imported.problems:
+            raise StageFailed("; ".join(f"{one.file}: {one.what}" for one in imported.problems))
+        keys = await _make_keys(database, settings, world)
     finally:
         await database.close()
-    if imported.problems:
-        raise StageFailed("; ".join(f"{one.file}: {one.what}" for one in imported.problems))
     await composition.prepare(settings)
-    names = [provider.topic for provider in world.providers.values()]
-    names += [f"{feed}.{handle}.v1" for handle in world.providers for feed in ("work", "receipts")]
+    by_topic = [provider for provider in world.providers.values() if provider.road == KAFKA]
+    names = [provider.topic for provider in by_topic]
+    names += [f"{feed}.{provider.handle}.v1" for provider in by_topic for feed in ("work", "receipts")]
     topics = [f"{settings.topic_prefix}{name}" for name in names]
     refused = await ensure_topics(composition.make_cluster(settings), topics, within=TOPICS_SECONDS)
     if refused:
         raise StageFailed(f"the broker makes no topics: {', '.join(refused)}")
+    return keys
+
+
+async def _make_keys(database: Database, settings: Settings, world: World) -> dict[str, dict[str, str]]:
+    """A key for everybody who speaks HTTP, by name."""
+    if settings.sealer is None:
+        raise StageFailed("there is no key to seal the partners' secrets with")
+    by = Operator(author="demo", reason="speaks HTTP")
+    kinds = dict.fromkeys(world.enterprises, CallerKind.ACCOUNT) | dict.fromkeys(
+        world.providers, CallerKind.ORGANIZATION
+    )
+    keys = {}
+    for name, road in world.roads.items():
+        if road != KAFKA:
+            issued = await create_key(database, settings.sealer, Wanted(kind=kinds[name], owner=name), by)
+            keys[name] = {"key": issued.key, "secret": issued.secret, "token": issued.token}
+    return keys
+
+
+def _write_for_owner(file: Path, content: bytes) -> None:
+    file.touch(mode=0o600)
+    file.write_bytes(content)
 
 
 @contextlib.asynccontextmanager

@@ -1,23 +1,31 @@
-"""Reads everything that leaves the gateway: tells it line by line as it happens, and keeps it to be counted."""
+"""Reads everything that leaves the gateway: tells it line by line as it happens, and keeps it to be counted.
+
+What is on topics it reads there; what pollers were handed, in the files that they keep.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import orjson
 import yaml
 from rich.console import Console
 from rich.text import Text
 
 from gateway.core.job import Closure, JobStatus
 from gateway.demo.stage import Stage
+from gateway.simulation.polled import Reader, kept_file
 from gateway.simulation.post import POLL_MS, Line, reading
+from gateway.simulation.roads import LABELS
 from gateway.simulation.stories import STORIES
 from gateway.simulation.wire import Told, read_told
 
 # How the statuses' colours are called on a terminal.
 TERMINAL_COLOURS = {"orange": "dark_orange", "gray": "grey62", "none": "default"}
+FOLLOW_SECONDS = 0.2
 _LIFE = ("job.", "appointment.", "note.", "reminder.", "survey.")
 
 
@@ -30,7 +38,7 @@ def coloured(status: JobStatus, closure: str | None = None) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One record of an outbound topic."""
+    """One record of an outbound topic, or one message that a poller was handed: its `topic` is then the poller."""
 
     topic: str
     told: Told
@@ -44,6 +52,7 @@ class Watch:
     stage: Stage
     console: Console
     topics: tuple[str, ...]
+    pollers: tuple[str, ...] = ()
     seen: list[Seen] = field(default_factory=list)
     names: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
@@ -52,6 +61,25 @@ class Watch:
 
     async def run(self) -> None:
         """Reads until cancelled."""
+        async with asyncio.TaskGroup() as reading_all:
+            reading_all.create_task(self._read_topics())
+            for poller in self.pollers:
+                reading_all.create_task(self._read_kept(poller))
+
+    async def _read_kept(self, poller: str) -> None:
+        """Follows what a poller keeps, from its first message on."""
+        reader, file, place = Reader(self.stage.world), kept_file(self.stage.folder, poller), 0
+        while True:
+            lines = file.read_bytes()[place:].splitlines(keepends=True) if file.exists() else []
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                place += len(line)
+                self.seen.append(Seen(poller, reader.read(orjson.loads(line)), line))
+                self._tell(self.seen[-1])
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _read_topics(self) -> None:
         prefix = self.stage.settings.topic_prefix
         line = Line(str(self.stage.settings.kafka_servers), prefix)
         async with reading(line, self.topics) as consumer:
@@ -72,9 +100,12 @@ class Watch:
         job = told.details.get("job")
         if isinstance(job, Mapping) and "title" in job:
             self.names[told.job] = (job.get("brand") or "no brand", job.get("external_id") or "", job["title"] or "")
-        if told.id in self._ids:
+        if told.event in self._ids or (
+            one.topic in self.pollers and self.stage.world.find_brand(told.external_id or "")
+        ):
+            # A brand's jobs are told by its feed, in canonical words.
             return
-        self._ids.add(told.id)
+        self._ids.add(told.event)
         if told.type == "record.settled":
             self._tell_receipt(told)
         elif told.type.startswith(_LIFE):
@@ -82,15 +113,36 @@ class Watch:
 
     def _tell_life(self, one: Seen) -> None:
         told = one.told
-        brand = one.topic.split(".")[1]
-        number = told.external_id or ""
+        brand, number = self._brand_of(one), told.external_id or ""
         brand, number, title = self.names.get(told.job, (brand, number, self._find_title(brand, number)))
         line = Text.assemble(
             (f"{time.monotonic() - self.begun:5.1f}s ", "dim"),
             f"{brand:<11} {number:<9} {title[:29]:<30}",
+            (f"{self._road(brand, told):<8}", "magenta"),
             (f"{told.type:<23}", "cyan"),
         )
         self.console.print(line.append_text(self._status(one.topic, told)), highlight=False)
+
+    def _brand_of(self, one: Seen) -> str:
+        """Whose feed it stood in, or whose job its number says it is."""
+        if one.topic not in self.pollers:
+            return one.topic.split(".")[1]
+        return self.stage.world.find_brand(one.told.external_id or "") or "no brand"
+
+    def _road(self, brand: str, told: Told) -> str:
+        """By which road it was said, where the event tells who said it."""
+        by = told.details.get("by") or {}
+        world = self.stage.world
+        match by.get("role"):
+            case "enterprise":
+                enterprise = world.find_enterprise(brand)
+                return LABELS[enterprise.road] if enterprise else ""
+            case "provider":
+                return next((LABELS[one.road] for one in world.providers.values() if one.name == by.get("name")), "")
+            case "booking_page":
+                return LABELS["kafka"]
+            case _:
+                return ""
 
     def _tell_receipt(self, told: Told) -> None:
         details = told.details
@@ -100,7 +152,7 @@ class Watch:
 
     def _status(self, topic: str, told: Told) -> Text:
         status = told.details.get("status") if told.details else None
-        if status is None and not told.details:
+        if status is None and not told.details and topic not in self.pollers:
             status = self._by_code(topic.split(".")[1], str(told.body.get("statusCode")))
         if status == Closure.CANCELED:
             # As most brands have it on the wire.

@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.simulation.claims import claims
-from gateway.simulation.connect import connect
-from gateway.simulation.post import Hearing, Line, Post
+from gateway.simulation.polled import Reader, poll
+from gateway.simulation.post import Hearing, Line
+from gateway.simulation.roads import CONNECT, Road, opened
 from gateway.simulation.stories import STORIES
 from gateway.simulation.wire import Dialect, Message, Told, binary, structured
 from gateway.simulation.world import Brand, Enterprise, World, load_words
@@ -36,31 +37,17 @@ class Desk:
     world: World
     brands: Path
     pace: float
-    post: Post
+    road: Road
     hearing: Hearing = field(default_factory=Hearing)
     ids: itertools.count[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.ids = itertools.count(self.line.first_id)
 
-    @property
-    def topic(self) -> str:
-        return f"offers.{self.enterprise.account}.v1"
-
-    @property
-    def dialect(self) -> Dialect:
-        dialects: dict[str, Dialect] = {
-            "structured": structured,
-            "binary": binary,
-            "connect": connect,
-            "claims": partial(claims, own_topic=self.enterprise.own_topic),
-        }
-        return dialects[self.enterprise.dialect]
-
     async def say(
         self, kind: str, subject: str, content: dict[str, Any], *, message_id: str | None = None, plainly: bool = False
     ) -> str:
-        """Sends one message in the enterprise's dialect, or as a plain CloudEvent; returns its id."""
+        """Sends one message, in the enterprise's dialect or plainly; returns its id."""
         message_id = message_id or f"{self.enterprise.account}-{next(self.ids)}"
         message = Message(
             type=kind,
@@ -70,7 +57,7 @@ class Desk:
             time=datetime.now(UTC),
             content=content,
         )
-        await self.post.send((structured if plainly else self.dialect)(message, self.topic))
+        await self.road.say(message, plainly=plainly)
         await asyncio.sleep(self.pace)
         return message_id
 
@@ -154,12 +141,10 @@ async def run_enterprise(
     line: Line, enterprise: Enterprise, world: World, brands: Path, *, pace: float, rounds: int
 ) -> None:
     """Plays `rounds` of all stories (0: without end), each job by itself; raises `NotTold` where one does not go on."""
-    feeds = [f"feed.{brand}.v1" for brand in enterprise.brands]
-    async with Post(line) as post:
-        desk = Desk(line, enterprise, world, brands, pace, post)
-        listening = asyncio.create_task(
-            desk.hearing.listen(line, feeds, lambda told: told.external_id or told.job, lambda _: None)
-        )
+    account = enterprise.account
+    async with opened(line, account, enterprise.road, _dialect(enterprise), f"offers.{account}.v1") as road:
+        desk = Desk(line, enterprise, world, brands, pace, road)
+        listening = asyncio.create_task(_listen(desk))
         try:
             await _introduce_providers(desk)
             for turn in itertools.count(line.first_turn):
@@ -168,6 +153,34 @@ async def run_enterprise(
                     return
         finally:
             listening.cancel()
+            # What was handed to it is acknowledged first: else it would come again only when its lease has ended.
+            await asyncio.wait([listening])
+
+
+def _dialect(enterprise: Enterprise) -> Dialect:
+    dialects: dict[str, Dialect] = {
+        "structured": structured,
+        "binary": binary,
+        "claims": partial(claims, own_topic=enterprise.own_topic),
+    }
+    return dialects[enterprise.dialect]
+
+
+async def _listen(desk: Desk) -> None:
+    """Follows the feeds: by polling who speaks Connect, all others on their topics."""
+    line, enterprise = desk.line, desk.enterprise
+    if line.edge is not None and enterprise.road == CONNECT:
+        reader = Reader(desk.world)
+        await poll(line.edge, enterprise.account, reader, lambda told: desk.hearing.hear(told, _named, _nothing))
+    await desk.hearing.listen(line, [f"feed.{brand}.v1" for brand in enterprise.brands], _named, _nothing)
+
+
+def _named(told: Told) -> str:
+    return told.external_id or told.job
+
+
+def _nothing(_: Told) -> None:
+    """An enterprise only waits for what its stories name."""
 
 
 async def _introduce_providers(desk: Desk) -> None:

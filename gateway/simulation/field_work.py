@@ -175,7 +175,7 @@ async def loses_a_technician(it: Work) -> None:
 
 async def finds_more_to_do(it: Work) -> None:
     """The visit is completed without having begun, with a reason that pauses."""
-    await it.completes(it.first_visit, it.words.waiting)
+    await it.completes(await it.first_visit(), it.words.waiting)
     visit = await it.adds(days=5)
     await it.on_my_way(visit, minutes=10)
     await it.completes(visit, it.words.done)

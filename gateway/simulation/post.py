@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from gateway.simulation.wire import Told, Wire, read_told
+
+if TYPE_CHECKING:
+    from gateway.simulation.edge import Edge
 
 POLL_MS = 100
 # How soon a topic that is made later is found.
@@ -24,7 +27,7 @@ IDS_PER_TURN = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The broker, and what stands before every topic's name.
+    """The broker, and what stands before every topic's name; the HTTP edge, where there is one.
 
     `first_turn` sets runs on one broker apart: numbers begin with it, and a later run does not read what was before.
     """
@@ -32,6 +35,7 @@ class Line:
     servers: str
     prefix: str
     first_turn: int = 1
+    edge: Edge | None = None
 
     @property
     def first_id(self) -> int:
@@ -104,9 +108,10 @@ class Hearing:
             while True:
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for record in records:
-                        self._hear(read_told(record.value, record.headers), name, on_told)
+                        self.hear(read_told(record.value, record.headers), name, on_told)
 
-    def _hear(self, told: Told, name: Callable[[Told], str], on_told: Callable[[Told], None]) -> None:
+    def hear(self, told: Told, name: Callable[[Told], str], on_told: Callable[[Told], None]) -> None:
+        """Keeps what was told once, under the name that `name` gives it, and passes it on."""
         if told.id in self._ids:
             return
         self._ids.add(told.id)

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gateway.simulation.post import Hearing, Line, Post
+from gateway.simulation.polled import Reader, poll
+from gateway.simulation.post import Hearing, Line
+from gateway.simulation.roads import KAFKA, Road, opened
 from gateway.simulation.stories import STORIES, Story, find_story
 from gateway.simulation.wire import Message, Told, structured
 from gateway.simulation.world import Provider, Words, World, load_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DISPATCHER = "D-1"
@@ -30,7 +33,8 @@ class Office:
     world: World
     brands: Path
     pace: float
-    post: Post
+    road: Road
+    reader: Reader
     hearing: Hearing = field(default_factory=Hearing)
     ids: itertools.count[int] = field(init=False)
 
@@ -55,8 +59,15 @@ class Office:
             content=content,
             lane=lane,
         )
-        await self.post.send(structured(message, self.provider.topic))
+        await self.road.say(message)
+        if kind == "offer.accept" and subject is not None:
+            self.reader.take(subject)
         await asyncio.sleep(self.pace)
+
+    @property
+    def is_polling(self) -> bool:
+        """Whether its work is fetched, and not on a topic."""
+        return self.line.edge is not None and self.provider.road != KAFKA
 
 
 @dataclass(slots=True)
@@ -79,10 +90,10 @@ class Work:
     def first_terms(self) -> dict[str, Any]:
         return _terms_of(self.told) if self.told else {}
 
-    @property
-    def first_visit(self) -> str:
-        """The visit that came with the job."""
-        visit: str = self.told.details["appointments"][0]["id"] if self.told else ""
+    async def first_visit(self) -> str:
+        """The visit that came with the job, or after it in a message of its own."""
+        told = self.told if self.told and "appointments" in self.told.details else await self.hears("appointment")
+        visit: str = told.details["appointments"][0]["id"]
         return visit
 
     def day(self, days: int) -> str:
@@ -173,8 +184,11 @@ def _terms_of(told: Told) -> dict[str, Any]:
 
 async def run_provider(line: Line, provider: Provider, world: World, brands: Path, *, pace: float, rounds: int) -> None:
     """Introduces itself, then does what its work feed brings, without end; its own jobs in `rounds` (0: no end)."""
-    async with Post(line) as post, asyncio.TaskGroup() as working:
-        office = Office(line, provider, world, brands, pace, post)
+    async with (
+        opened(line, provider.handle, provider.road, structured, provider.topic) as road,
+        asyncio.TaskGroup() as working,
+    ):
+        office = Office(line, provider, world, brands, pace, road, Reader(world))
         await _introduce(office)
 
         def begin(told: Told) -> None:
@@ -183,12 +197,22 @@ async def run_provider(line: Line, provider: Provider, world: World, brands: Pat
                 work = Work(office, told.job, story.title, told, _terms_of(told))
                 working.create_task(story.worked(work))
 
-        feed = f"work.{provider.handle}.v1"
-        working.create_task(office.hearing.listen(line, [feed], lambda told: told.job, begin))
+        working.create_task(_listen(office, begin))
         for _ in itertools.repeat(None) if rounds == 0 else range(rounds):
             for story in (STORIES[name] for name in provider.stories):
                 await _begin_own(office, story)
             await asyncio.sleep(pace * 20)
+
+
+async def _listen(office: Office, begin: Callable[[Told], None]) -> None:
+    line, handle = office.line, office.provider.handle
+    if line.edge is not None and office.is_polling:
+        await poll(line.edge, handle, office.reader, lambda told: office.hearing.hear(told, _job_of, begin))
+    await office.hearing.listen(line, [f"work.{handle}.v1"], _job_of, begin)
+
+
+def _job_of(told: Told) -> str:
+    return told.job
 
 
 async def _begin_own(office: Office, story: Story) -> None:
@@ -197,10 +221,11 @@ async def _begin_own(office: Office, story: Story) -> None:
 
 
 async def _introduce(office: Office) -> None:
-    """The company with its people; its work feed is to go to a topic."""
+    """The company with its people; its work feed is to go to a topic, where it does not fetch it."""
     provider = office.provider
-    members = {"handle": provider.handle, "name": provider.name, "phone": "(218) 555-0100", "work_topic": True}
-    await office.say("organization.put", None, members)
+    members = {"handle": provider.handle, "name": provider.name, "phone": "(218) 555-0100"}
+    topic = {} if office.is_polling else {"work_topic": True}
+    await office.say("organization.put", None, members | topic)
     for user in office.world.users:
         await office.say("user.put", user["id"], {"name": user["name"], "role": user["role"]})
     place = {"latitude": 46.786, "longitude": -92.1}

@@ -86,6 +86,11 @@ class Told:
     body: Mapping[str, Any]
 
     @property
+    def event(self) -> str:
+        """What happened: the messages that a poller is handed of one event have ids of their own, numbered after it."""
+        return self.id.partition(".")[0]
+
+    @property
     def details(self) -> Mapping[str, Any]:
         """The `data` of a canonical event."""
         inner: Mapping[str, Any] = self.body.get("data") or {}

@@ -30,22 +30,24 @@ class Brand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enterprise:
-    """An account. `own_topic` is where its own JSON goes, if it has one."""
+    """An account. `road` is how it speaks; `dialect` and, for JSON of its own, `own_topic` are for Kafka."""
 
     account: str
-    dialect: str
+    road: str = "kafka"
+    dialect: str = "structured"
     own_topic: str = ""
     brands: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A service company. `number` is what enterprises with numbers of their own call it."""
+    """A service company. `number` is what enterprises with numbers of their own call it; `topic` is for Kafka."""
 
     handle: str
     name: str
     number: str
-    topic: str
+    road: str = "kafka"
+    topic: str = ""
     stories: tuple[str, ...]
 
 
@@ -60,6 +62,30 @@ class World:
     pages: tuple[Mapping[str, str], ...]
     customers: tuple[Mapping[str, str], ...]
     streets: tuple[str, ...]
+
+    @property
+    def roads(self) -> dict[str, str]:
+        """How each enterprise and each provider speaks."""
+        enterprises = {name: one.road for name, one in self.enterprises.items()}
+        return enterprises | {name: one.road for name, one in self.providers.items()}
+
+    def first_by(self, road: str) -> str:
+        """An enterprise that speaks by this road."""
+        return next(name for name, one in self.enterprises.items() if one.road == road)
+
+    @property
+    def pollers(self) -> dict[str, tuple[str, ...]]:
+        """Who fetches what it is owed, with its brands: enterprises that speak Connect, providers that speak HTTP."""
+        enterprises = {name: one.brands for name, one in self.enterprises.items() if one.road == "connect"}
+        return enterprises | {name: () for name, one in self.providers.items() if one.road != "kafka"}
+
+    def find_brand(self, number: str) -> str | None:
+        """The brand whose jobs have numbers like this one."""
+        return next((name for name, one in self.brands.items() if number.startswith(one.prefix)), None)
+
+    def find_enterprise(self, brand: str | None) -> Enterprise | None:
+        """Whose brand it is."""
+        return next((one for one in self.enterprises.values() if brand in one.brands), None)
 
     def customer(self, turn: int) -> dict[str, Any]:
         """Somebody with a telephone."""

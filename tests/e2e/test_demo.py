@@ -35,7 +35,10 @@ def test_the_demo_balances_and_says_so(tmp_path):
     assert "two appointments with ordered parts in between" in said
     assert re.search(r"importing the next version of the profile[\s\S]*released: [1-9]", said)
     assert re.search(r"ledger: \d+ records in, \d+ deliveries owed, difference 0", said)
+    assert "by Connect: meridian-homecare, summit-home-repair" in said
+    assert int(re.search(r"and (\d+) by 3 pollers", said).group(1)) >= 60
     assert "everything balances" in said
+    assert "make demo STAY=1" in said.partition("try next:")[2]
     assert picture.read_text(encoding="utf-8").startswith("<svg")
     assert picture.stat().st_size < 200_000
     assert str(Path.home()) not in picture.read_text(encoding="utf-8")
