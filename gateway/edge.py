@@ -18,7 +18,9 @@ from starlette.responses import Response
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
 from gateway.inbound.http.reads import own_record
+from gateway.inbound.http.receipts import own_records
 from gateway.outbound.http.connect import agent_ack, agent_out
+from gateway.outbound.http.feed import feed
 from gateway.web.problems import ProblemError, answer_problem
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gateway.inbound.gathering import Gathering
+    from gateway.outbound.feed import FeedReader
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
@@ -44,11 +47,12 @@ def make_edge(
     callers: Callers,
     gathering: Gathering,
     queue: PollQueue,
+    reader: FeedReader,
     owed_to: Callable[[Caller], Sequence[Destination]],
 ) -> FastAPI:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling.
+    `owed_to` are the destinations that a caller fetches from, by polling or by cursor.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -59,6 +63,8 @@ def make_edge(
     edge.add_route("/agent/in", agent_in(callers, gathering), methods=["POST"])
     edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
+    edge.add_route("/v1/feed", feed(callers, reader, owed_to), methods=["GET"], name="feed")
+    edge.add_route("/v1/records", own_records(callers, database), methods=["GET"], name="records")
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
     for address in ADDRESSES:
         edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.brands import load_library
 from gateway.core.values import dataclass, replace
-from gateway.inbound.work_topics import polled_by
+from gateway.inbound.work_topics import fetched_by
 from gateway.owners import own_account, own_organization
 from gateway.sealing import hash_token, new_secret, new_token
 from gateway.store.accounts import load_accounts
@@ -72,7 +72,7 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
         if wanted.kind is CallerKind.ORGANIZATION:
             # By default its work waits for it to be fetched.
             found = await load_organizations(connection, [owner])
-            await put_destinations(connection, [polled_by(one) for one in found.values()])
+            await put_destinations(connection, [one for owner_of in found.values() for one in fetched_by(owner_of)])
         if wanted.brand is not None:
             await _insist_on_brand(connection, wanted.brand, owner)
         is_operator = wanted.kind is CallerKind.OPERATOR

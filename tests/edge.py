@@ -24,7 +24,14 @@ async def serving(road, receive=None):
 
     running = asyncio.create_task(gathering.run())
     transport = httpx.ASGITransport(
-        make_edge(road.database, callers, gathering, road.gateway.make_poll_queue(), road.gateway.polled_by)
+        make_edge(
+            road.database,
+            callers,
+            gathering,
+            road.gateway.make_poll_queue(),
+            road.gateway.make_feed_reader(),
+            road.gateway.owed_to,
+        )
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client

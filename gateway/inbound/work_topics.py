@@ -57,8 +57,15 @@ def _name(organization: Organization) -> str:
     return name if _FITS.fullmatch(name) else canonical_id(Kind.ORGANIZATION, organization.number)
 
 
-def polled_by(organization: Organization) -> NewDestination:
-    """The work of an organization that polls for it by Dispatch Connect; whoever gives it its key makes this."""
-    return NewDestination(
-        name=f"poll.{_name(organization)}", kind="poll", audience=Audience.PROVIDER, owner=organization.handle
-    )
+def fetched_by(organization: Organization) -> list[NewDestination]:
+    """The work of an organization that fetches it: by Dispatch Connect, and by cursor.
+
+    Whoever gives it its key makes these. `feed.` begins the names of brands' own.
+    """
+    kinds = {"poll": "poll", "feed": "cursor"}
+    return [
+        NewDestination(
+            name=f"{begin}.{_name(organization)}", kind=kind, audience=Audience.PROVIDER, owner=organization.handle
+        )
+        for kind, begin in kinds.items()
+    ]

@@ -113,8 +113,8 @@ async def insert_records(connection: AsyncConnection, rows: Iterable[RecordRow])
 
 
 async def update_records(connection: AsyncConnection, rows: Iterable[RecordRow]) -> None:
-    """Writes what became of records that were kept before. Their bytes stay."""
-    written = [_row(one) for one in sorted(rows, key=_inbox_order)]
+    """Writes what became of records that were kept before. Their bytes stay; their receipts are new ones."""
+    written = [_row(one) | {"receipt_position": None} for one in sorted(rows, key=_inbox_order)]
     for row in written:
         del row["raw"], row["headers"]
     await upsert(connection, inbound_record, written)

@@ -158,6 +158,8 @@ reference = Table(
 # `place` columns are null for HTTP and internal records. `holds_id`: this row owns (source, message_id); repeats,
 # refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes.
 # Parked ones wait on (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds.
+# `receipt_position` is its place among its sender's receipts, null until somebody reads them, and again once it is
+# decided anew.
 inbound_record = Table(
     "inbound_record",
     metadata,
@@ -185,6 +187,7 @@ inbound_record = Table(
     Column("waits_id", String(200)),
     Column("waits_text", Text),
     Column("settled_at", Moment),
+    Column("receipt_position", Number),
     Column("headers", Text),
     Column("raw", LargeBinary),
     Index(
@@ -220,6 +223,7 @@ inbound_record = Table(
         postgresql_where=text("state = 'parked'"),
         sqlite_where=text("state = 'parked'"),
     ),
+    Index("ix_inbound_record_receipt", "source", "receipt_position", "received_at"),
     Index(
         "ix_inbound_record_undecided_job",
         "job",
@@ -308,7 +312,6 @@ destination = Table(
     Column("sandbox", Boolean, nullable=False, default=False),
     Column("breaker", Text),
     Column("budget", Text),
-    Column("last_position", Number, nullable=False, default=0),
 )
 
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.

@@ -6,6 +6,7 @@ A wake-up is a hint: whoever misses one finds the work at the next slow poll.
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import asyncpg
 from sqlalchemy import make_url
@@ -13,11 +14,14 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_ji
 
 from gateway.store.outbox import CHANNEL
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _BROKEN = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-async def listen(database_url: str, wake: asyncio.Event) -> None:
-    """Sets `wake` at every announcement, and whenever one may have been missed; runs until it is cancelled.
+async def listen(database_url: str, wake: Callable[[], None]) -> None:
+    """Calls `wake` at every announcement, and whenever one may have been missed; runs until it is cancelled.
 
     On a connection of its own, made again when it breaks. Returns at once for SQLite.
     """
@@ -30,9 +34,9 @@ async def listen(database_url: str, wake: asyncio.Event) -> None:
         broken = asyncio.Event()
         connection.add_termination_listener(lambda *_, broken=broken: broken.set())
         try:
-            await connection.add_listener(CHANNEL, lambda *_: wake.set())
+            await connection.add_listener(CHANNEL, lambda *_: wake())
             # What was announced while nobody listened.
-            wake.set()
+            wake()
             await broken.wait()
         except _BROKEN:
             await asyncio.sleep(0)

@@ -265,7 +265,7 @@ async def test_running_it_outlives_a_transport_that_is_away(outbox):
 async def test_an_announcement_wakes_relays_of_other_processes(postgres_url):
     async with opened(postgres_url) as database:
         wake = asyncio.Event()
-        listening = asyncio.create_task(listen(postgres_url, wake))
+        listening = asyncio.create_task(listen(postgres_url, wake.set))
         await eventually(wake.is_set)
         wake.clear()
         async with database.transaction() as connection:
@@ -278,7 +278,7 @@ async def test_an_announcement_wakes_relays_of_other_processes(postgres_url):
 async def test_a_listener_listens_again_after_the_server_was_away(breakable_postgres, postgres_url):
     async with opened(postgres_url) as database:
         wake = asyncio.Event()
-        listening = asyncio.create_task(listen(postgres_url, wake))
+        listening = asyncio.create_task(listen(postgres_url, wake.set))
         await eventually(wake.is_set)
         wake.clear()
         await asyncio.to_thread(breakable_postgres.restart)

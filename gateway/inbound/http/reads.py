@@ -9,7 +9,8 @@ import orjson
 from starlette.responses import Response
 
 from gateway.core.ids import Kind, find_number
-from gateway.mapping.receipts import Receipt, receipt_body
+from gateway.inbound.http.receipts import receipt_of
+from gateway.mapping.receipts import receipt_body
 from gateway.store.record_queries import find_record_of
 from gateway.web.problems import ProblemError
 
@@ -32,18 +33,6 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
             found = await find_record_of(connection, number, caller.name) if number is not None else None
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", "no record of yours")
-        receipt = Receipt(
-            record=found.number,
-            message_id=found.message_id,
-            message_type=found.type,
-            arrived_at=found.arrived_at,
-            outcome=found.state,
-            reason=found.reason,
-            member=found.field,
-            detail=found.detail,
-            job=found.job if found.reason != "not_your_job" else None,
-            first=found.first,
-        )
-        return Response(orjson.dumps(receipt_body(receipt)), media_type="application/json")
+        return Response(orjson.dumps(receipt_body(receipt_of(found))), media_type="application/json")
 
     return endpoint
