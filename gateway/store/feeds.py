@@ -12,11 +12,10 @@ from gateway.store.bulk import insert_rows
 from gateway.store.claim_statements import OF_EVENT
 from gateway.store.claims import event_from
 from gateway.store.columns import Number
-from gateway.store.dialect import any_of
 from gateway.store.given import encode_rows, given
-from gateway.store.last_positions import advance, load_last
+from gateway.store.last_positions import advance
 from gateway.store.tables import delivery, event
-from gateway.store.tables_control import feed_position
+from gateway.store.tables_control import feed_position, last_position
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -65,13 +64,10 @@ async def give_positions(connection: AsyncConnection, delivered: Sequence[Claime
 
 
 async def load_kept(connection: AsyncConnection, destinations: Collection[int]) -> dict[int, Kept]:
-    """What the feed of each destination has, in two statements."""
-    position = feed_position.c
-    oldest = select(position.destination, func.min(position.position))
-    mine = any_of(connection, position.destination, sorted(destinations))
-    first = dict(map(tuple, (await connection.execute(oldest.where(mine).group_by(position.destination))).all()))
-    last = await load_last(connection, _KIND, destinations)
-    return {one: Kept(first.get(one, last[one] + 1), last[one]) for one in destinations}
+    """What the feed of each destination has. Whoever reads after this sees all up to the last."""
+    rows = encode_rows(connection, [{"destination": one} for one in sorted(destinations)])
+    found = (await connection.execute(_kept(connection.dialect.name), rows)).all()
+    return {destination: Kept(oldest or (last or 0) + 1, last or 0) for destination, oldest, last in found}
 
 
 async def read_feed(
@@ -89,6 +85,17 @@ async def read_feed(
         FeedRow(destination, position, previous, event_from(of_event))
         for destination, position, previous, *of_event in found.all()
     ]
+
+
+@cache
+def _kept(dialect: str) -> Select[Any]:
+    rows, position = given(dialect, destination=Number), feed_position.c
+    # Not the least of a group: that would read all of it.
+    oldest = select(position.position).where(position.destination == rows.c.destination)
+    last = select(last_position.c.position)
+    last = last.where(last_position.c.kind == _KIND, last_position.c.owner == rows.c.destination)
+    first = oldest.order_by(position.position).limit(1).scalar_subquery()
+    return select(rows.c.destination, first, last.scalar_subquery())
 
 
 @cache

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Executable, select, true
 
-from gateway.store.dialect import any_of, insert_into
+from gateway.store.dialect import insert_into
 from gateway.store.given import encode_rows, given
 from gateway.store.tables_control import last_position
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,11 +24,10 @@ async def advance(connection: AsyncConnection, kind: str, counts: Mapping[int, i
     return dict(map(tuple, advanced.all()))
 
 
-async def load_last(connection: AsyncConnection, kind: str, owners: Collection[int]) -> dict[int, int]:
-    """The last position given to each; 0 where none was. All up to there are visible from now on."""
-    mine = (last_position.c.kind == kind, any_of(connection, last_position.c.owner, sorted(owners)))
-    rows = await connection.execute(select(last_position.c.owner, last_position.c.position).where(*mine))
-    return dict.fromkeys(owners, 0) | dict(map(tuple, rows.all()))
+async def find_last(connection: AsyncConnection, kind: str, owner: int) -> int | None:
+    """The last position given, if any was. Whoever reads after this sees all up to there."""
+    mine = (last_position.c.kind == kind, last_position.c.owner == owner)
+    return (await connection.execute(select(last_position.c.position).where(*mine))).scalar_one_or_none()
 
 
 @cache

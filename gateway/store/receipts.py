@@ -14,7 +14,7 @@ from gateway.core.outcomes import Why
 from gateway.store.columns import Number
 from gateway.store.dialect import for_update
 from gateway.store.given import encode_rows, given
-from gateway.store.last_positions import advance, load_last
+from gateway.store.last_positions import advance, find_last
 from gateway.store.record_queries import view_from, views
 from gateway.store.tables import inbound_record, job
 
@@ -51,9 +51,9 @@ async def give_positions(connection: AsyncConnection, sender: Sender) -> None:
     await connection.execute(_place(connection.dialect.name), encode_rows(connection, rows))
 
 
-async def load_last_position(connection: AsyncConnection, sender: Sender) -> int:
+async def get_last_position(connection: AsyncConnection, sender: Sender) -> int:
     """The last position given; 0 where none was. Whoever reads after this sees all up to there."""
-    return (await load_last(connection, sender.kind, [sender.number]))[sender.number]
+    return await find_last(connection, sender.kind, sender.number) or 0
 
 
 async def list_receipts(

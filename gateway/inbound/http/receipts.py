@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.mapping.receipts import Receipt, receipt_body
 from gateway.store.keys import CallerKind
-from gateway.store.receipts import Sender, give_positions, list_receipts, load_last_position
+from gateway.store.receipts import Sender, get_last_position, give_positions, list_receipts
 from gateway.web.cursors import bad_cursor, read_cursor, read_page, write_cursor
 from gateway.web.problems import ProblemError
 
@@ -40,7 +40,7 @@ def own_records(callers: Callers, database: Database) -> Callable[[Request], Awa
         begin = 0 if after is None else _position(what, after)
         async with database.transaction() as connection:
             await give_positions(connection, sender)
-            last = await load_last_position(connection, sender)
+            last = await get_last_position(connection, sender)
             if begin > last:
                 raise bad_cursor()
             found = await list_receipts(connection, sender, after=begin, limit=limit, brand=caller.brand)
