@@ -203,11 +203,11 @@ async def test_a_key_of_one_brand_finds_nothing_of_another(road, client, evergre
     await road.receive(
         offer_as("m1", "A-1"),
         offer_as("m2", "B-1", brand="maplegrove"),
-        offer_as("m3", "A-2"),
-        offer_as("m4", "C-1", brand="nobody"),
+        offer_as("m3", "C-1", brand="nobody"),
+        offer_as("m4", "A-2"),
     )
     items, end = await receipts_of(client, bound, limit=1)
-    assert ends(items) == [("m2", "applied"), ("m4", "refused")]
+    assert ends(items) == [("m2", "applied"), ("m3", "refused")]
     everything, last = await receipts_of(client, evergreen)
     assert len(everything) == 4
     # What is not its own is not looked at again.
