@@ -27,9 +27,9 @@ from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
 from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
+from gateway.outbound.feed import FeedPublisher, FeedReader
 from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
-from gateway.outbound.poll_queue import KIND as POLL
 from gateway.outbound.poll_queue import PollQueue
 from gateway.outbound.relay import Relay, Terms
 from gateway.outbound.topics import Cluster, ensure_topics
@@ -44,12 +44,13 @@ from gateway.web.callers import Callers
 from gateway.wide_events import log_attempt, log_records
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gateway.core.document import StoredEvent
     from gateway.edge import Edge
     from gateway.inbound.entry import Entry
     from gateway.mapping.profile import Profile
+    from gateway.outbound.publisher import Publisher
     from gateway.settings import Settings
     from gateway.store.claims import Claim
     from gateway.store.destinations import Destination
@@ -141,7 +142,7 @@ class Gateway:
         self.database = Database(settings.database_url)
         self.keeper = Keeper(self.database)
         self.doors = Doors(settings.topic_prefix, lambda: self.keeper.own_topics)
-        self.wake = asyncio.Event()
+        self.wakes: list[asyncio.Event] = []
         self.stop = asyncio.Event()
 
     def make_receiver(self) -> Receiver:
@@ -150,10 +151,15 @@ class Gateway:
         return Receiver(self.database, numbers, self.doors, lambda: self.keeper.directory, self._received)
 
     def _received(self, entries: Sequence[Entry]) -> None:
-        self.wake.set()
+        self._wake()
         if asked_for(entries):
             self.keeper.look_again()
         log_records(entries)
+
+    def _wake(self) -> None:
+        """Wakes the relays of this process."""
+        for wake in self.wakes:
+            wake.set()
 
     def render(
         self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
@@ -171,15 +177,17 @@ class Gateway:
             raise LookupError(f"{event.brand} v{event.profile_version} cannot be read")
         return profile
 
-    def polled_by(self, caller: Caller) -> list[Destination]:
-        """The poll queues of a caller: of its brands, or its one brand; of its organization's work."""
+    def owed_to(self, caller: Caller) -> list[Destination]:
+        """The destinations of a caller: of its brands, or its one brand; of its organization's work."""
         directory = self.keeper.directory
         if caller.kind is CallerKind.ACCOUNT:
             brands = [caller.brand] if caller.brand else directory.brands_of(caller.name)
             owed = [one for brand in brands for one in directory.feeds.get(brand, ())]
+        elif caller.kind is CallerKind.OPERATOR:
+            owed = []
         else:
             owed = list(directory.work.get(caller.name, ()))
-        return [one for one in owed if one.kind == POLL and one.sandbox is caller.sandbox]
+        return [one for one in owed if one.sandbox is caller.sandbox]
 
     def make_poll_queue(self) -> PollQueue:
         """What serves the calls of pollers. It may be shared by all of them."""
@@ -192,9 +200,16 @@ class Gateway:
         limits = Limits(self.settings.bookings_per_address, self.settings.bookings_per_page)
         return Desk(self.database, gathering, lambda: self.keeper.directory, self.settings.signer, limits)
 
+    def make_feed_reader(self) -> FeedReader:
+        """What serves the calls of those who read by cursor. It may be shared by all of them."""
+        return FeedReader(self.database, self.render, ready=self.know_profiles_of)
+
     async def know_profiles(self, claim: Claim) -> None:
-        """Returns when every version that the claim's events name is known: another process may have been first."""
-        events = (one.event for lane in claim.lanes for one in lane.deliveries)
+        """Returns when every version that the claim's events name is known."""
+        await self.know_profiles_of(one.event for lane in claim.lanes for one in lane.deliveries)
+
+    async def know_profiles_of(self, events: Iterable[StoredEvent]) -> None:
+        """Returns when every version that `events` name is known: another process may have been first."""
         named = {(one.brand, one.profile_version) for one in events if one.brand and one.profile_version is not None}
         if not named <= self.keeper.profiles.versions.keys():
             await self.keeper.refresh()
@@ -207,9 +222,8 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self.keeper.run())]
                 if "relay" in roles:
-                    background.append(
-                        group.create_task(wakeups.listen(self.settings.database_url, CHANNEL, self.wake.set))
-                    )
+                    told = wakeups.listen(self.settings.database_url, CHANNEL, self._wake)
+                    background.append(group.create_task(told))
                 running = [group.create_task(self._run_role(role, receiver)) for role in roles]
                 _settle_memory()
                 log.info("gateway.runs", roles=sorted(roles))
@@ -299,7 +313,8 @@ class Gateway:
             callers,
             gathering,
             self.make_poll_queue(),
-            owed_to=self.polled_by,
+            self.make_feed_reader(),
+            owed_to=self.owed_to,
             profiles=lambda: self.keeper.profiles,
             booking=booking,
         )
@@ -326,36 +341,42 @@ class Gateway:
             log.warning("idle.unknown", error=type(error).__name__)
 
     async def _relay(self) -> None:
+        """One relay for each kind of destination; Kafka's where there is a broker."""
         lease = timedelta(seconds=self.settings.relay_lease_seconds)
-        publisher = KafkaPublisher(
-            make_cluster(self.settings),
-            topic_prefix=self.settings.topic_prefix,
-            timeout=lease.total_seconds() * PUBLISH_SHARE,
-        )
-        relay = Relay(
-            self.database,
-            publisher,
-            self.render,
-            terms=Terms(lease=lease),
-            wake=self.wake,
-            attempted=log_attempt,
-            ready=self.know_profiles,
-        )
-        running = asyncio.create_task(relay.run())
+        publishers: list[Publisher] = [FeedPublisher()]
+        if self.settings.kafka_servers != "off":
+            within = lease.total_seconds() * PUBLISH_SHARE
+            cluster = make_cluster(self.settings)
+            publishers.append(KafkaPublisher(cluster, topic_prefix=self.settings.topic_prefix, timeout=within))
+        relays = [
+            Relay(
+                self.database,
+                publisher,
+                self.render,
+                terms=Terms(lease=lease),
+                attempted=log_attempt,
+                ready=self.know_profiles,
+            )
+            for publisher in publishers
+        ]
+        self.wakes += [relay.wake for relay in relays]
+        running = [asyncio.create_task(relay.run()) for relay in relays]
         stopping = asyncio.create_task(self.stop.wait())
-        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-        relay.stop()
+        await asyncio.wait((*running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        for relay in relays:
+            relay.stop()
         stopping.cancel()
         try:
-            await running
+            await asyncio.gather(*running)
         finally:
-            await publisher.close()
+            for publisher in publishers:
+                await publisher.close()
 
 
 async def serve(settings: Settings, roles: Collection[str]) -> None:
     """Runs a gateway until SIGTERM or SIGINT."""
-    if settings.kafka_servers == "off" and {"consume", "relay"} & set(roles):
-        raise CannotRun("GATEWAY_KAFKA_SERVERS is off: the roles consume and relay need a broker, host:port,…")
+    if settings.kafka_servers == "off" and "consume" in roles:
+        raise CannotRun("GATEWAY_KAFKA_SERVERS is off: the role consume needs a broker, host:port,…")
     gateway = Gateway(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -55,7 +55,7 @@ def run(
     start_logging(settings.log_level)
     if settings.kafka_servers is None:
         fail(
-            "GATEWAY_KAFKA_SERVERS is not set: host:port,… · `embedded` to try it out · `off` for clock and edge alone",
+            "GATEWAY_KAFKA_SERVERS is not set: host:port,… · `embedded` to try it out · `off` for HTTP alone",
             USAGE,
         )
     try:

@@ -16,14 +16,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gateway.contract import asyncapi
-from gateway.inbound.http import canonical_described, connect_described, job_reads_described
+from gateway.inbound.http import canonical_described, connect_described, job_reads_described, receipts_described
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
 from gateway.inbound.http.job_reads import JobReads
 from gateway.inbound.http.reads import own_record
+from gateway.inbound.http.receipts import own_records
 from gateway.openapi import openapi
 from gateway.outbound.http import connect_described as connect_out_described
+from gateway.outbound.http import feed_described
 from gateway.outbound.http.connect import agent_ack, agent_out
+from gateway.outbound.http.feed import feed
 from gateway.schemas import CONTRACTS
 from gateway.web.described import Answer, Operation, Proof
 from gateway.web.documents import document, reference
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.inbound.gathering import Gathering
     from gateway.inbound.http.booking.desk import Desk
     from gateway.mapping.library import Profiles
+    from gateway.outbound.feed import FeedReader
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
@@ -72,6 +76,8 @@ def _of_platform(name: str, summary: str, **words: int) -> Operation:
 OPERATIONS = (
     *canonical_described.OPERATIONS,
     *job_reads_described.OPERATIONS,
+    *receipts_described.OPERATIONS,
+    *feed_described.OPERATIONS,
     *connect_described.OPERATIONS,
     *connect_out_described.OPERATIONS,
     _of_platform("healthz", "Whether the process is alive", alive=200),
@@ -84,6 +90,7 @@ def make_edge(
     callers: Callers,
     gathering: Gathering,
     queue: PollQueue,
+    reader: FeedReader,
     *,
     owed_to: Callable[[Caller], Sequence[Destination]],
     profiles: Callable[[], Profiles],
@@ -91,8 +98,8 @@ def make_edge(
 ) -> Edge:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling, `profiles` those at hand by now, `booking` the
-    customers' pages.
+    `owed_to` are the destinations that a caller fetches from, by polling or by cursor, `profiles` those at hand by now,
+    `booking` the customers' pages.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -103,6 +110,8 @@ def make_edge(
     edge.add_route("/agent/in", agent_in(callers, gathering), methods=["POST"])
     edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
+    edge.add_route("/v1/feed", feed(callers, reader, owed_to), methods=["GET"], name="feed")
+    edge.add_route("/v1/records", own_records(callers, database), methods=["GET"], name="records")
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
     reads = JobReads(callers, database, profiles)
     edge.add_route("/v1/jobs", reads.jobs, methods=["GET"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.brands import load_library
 from gateway.core.ids import Kind, Ref
 from gateway.core.values import dataclass, replace
-from gateway.inbound.work_topics import polled_by
+from gateway.inbound.work_topics import fetched_by
 from gateway.owners import find_named, own_account, own_organization
 from gateway.sealing import hash_token, new_secret, new_token
 from gateway.store.accounts import load_accounts
@@ -83,7 +83,8 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
         if wanted.kind is CallerKind.ORGANIZATION:
             # By default its work waits for it to be fetched.
             found = await load_organizations(connection, [owner])
-            await put_destinations(connection, [polled_by(one, sandbox=wanted.sandbox) for one in found.values()])
+            made = [fetched_by(one, sandbox=wanted.sandbox) for one in found.values()]
+            await put_destinations(connection, [one for each in made for one in each])
         if wanted.brand is not None:
             await _insist_on_brand(connection, wanted.brand, owner)
         is_operator = wanted.kind is CallerKind.OPERATOR

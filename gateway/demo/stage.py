@@ -236,7 +236,7 @@ async def _make_keys(database: Database, settings: Settings, world: World) -> di
     for name, road in world.roads.items():
         if road != KAFKA:
             issued = await create_key(database, settings.sealer, Wanted(kind=kinds[name], owner=name), by)
-            keys[name] = {"key": issued.key, "secret": issued.secret, "token": issued.token}
+            keys[name] = {"key": issued.key, "secret": issued.secret or "", "token": issued.token}
     return keys
 
 

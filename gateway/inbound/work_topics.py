@@ -57,15 +57,19 @@ def _name(organization: Organization) -> str:
     return name if _FITS.fullmatch(name) else canonical_id(Kind.ORGANIZATION, organization.number)
 
 
-def polled_by(organization: Organization, *, sandbox: bool = False) -> NewDestination:
-    """The work, or the test work, of an organization that polls for it by Dispatch Connect.
+def fetched_by(organization: Organization, *, sandbox: bool = False) -> list[NewDestination]:
+    """The work, or the test work, of an organization that fetches it: by Dispatch Connect, and by cursor.
 
-    Whoever gives it its key makes this.
+    Whoever gives it its key makes these. `feed.` begins the names of brands' own.
     """
-    return NewDestination(
-        name=f"{'sandbox' if sandbox else 'poll'}.{_name(organization)}",
-        kind="poll",
-        audience=Audience.PROVIDER,
-        owner=organization.handle,
-        sandbox=sandbox,
-    )
+    kinds = {"poll": "sandbox", "feed": "sandbox-cursor"} if sandbox else {"poll": "poll", "feed": "cursor"}
+    return [
+        NewDestination(
+            name=f"{begin}.{_name(organization)}",
+            kind=kind,
+            audience=Audience.PROVIDER,
+            owner=organization.handle,
+            sandbox=sandbox,
+        )
+        for kind, begin in kinds.items()
+    ]

@@ -151,10 +151,13 @@ class Feed(Part):
 
 
 class DestinationKind(StrEnum):
-    """Who serves a destination: the publisher to Kafka, or the queue that its owner polls by Dispatch Connect."""
+    """Who serves a destination: the publisher to Kafka, the queue that its owner polls by Dispatch Connect, or the
+    feed that its owner reads by cursor.
+    """
 
     KAFKA = "kafka"
     POLL = "poll"
+    FEED = "feed"
 
 
 class Some(StrEnum):
@@ -179,11 +182,11 @@ class Destination(Part):
     sandbox: StrictBool = False
 
     @model_validator(mode="after")
-    def _has_a_topic_or_is_polled(self) -> Destination:
+    def _has_a_topic_where_it_needs_one(self) -> Destination:
         if self.kind is DestinationKind.KAFKA and self.topic is None:
             raise ValueError("a destination of kind kafka needs a topic")
-        if self.kind is DestinationKind.POLL and self.topic is not None:
-            raise ValueError("a destination of kind poll has no topic")
+        if self.kind is not DestinationKind.KAFKA and self.topic is not None:
+            raise ValueError(f"a destination of kind {self.kind} has no topic")
         return self
 
 

@@ -39,6 +39,9 @@ _STRUCTURED_HEADERS = (("content-type", STRUCTURED.encode()),)
 _BINARY = ("specversion", "id", "source", "type", "subject", "time", "jobversion", "jobprevious")
 
 
+_INTEGERS = ("jobversion", "jobprevious")
+
+
 class WhyNot(StrEnum):
     """Why an event cannot be rendered. Values are stable."""
 
@@ -125,6 +128,16 @@ def envelope(
             cloud_event["jobprevious"] = previous or 0
     cloud_event["data"] = members
     return cloud_event
+
+
+def structured(document: Document) -> bytes:
+    """`document` as one JSON value, a CloudEvent in structured mode; JSON of a brand's own is its data."""
+    if document.content_type == STRUCTURED:
+        return document.body
+    told = {name.removeprefix("ce_"): value.decode() for name, value in document.headers if name.startswith("ce_")}
+    numbers = {name: int(told[name]) for name in _INTEGERS if name in told}
+    data = {"datacontenttype": document.content_type, "data": orjson.Fragment(document.body)}
+    return orjson.dumps({**told, **numbers, **data})
 
 
 def _add_brand_words(profile: Profile, event: StoredEvent, members: dict[str, Json]) -> Unrenderable | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gateway.mapping.render import Document
     from gateway.outbound.outcome import Outcome
     from gateway.store.claims import ClaimedDelivery
+    from gateway.store.database import Transaction
     from gateway.store.destinations import Destination
 
 
@@ -46,3 +47,14 @@ class Publisher(Protocol):
 
     async def close(self) -> None:
         """Lets go of connections. Called once, after the last `publish` has returned; returns within `timeout`."""
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """What a publisher may provide besides, whose destinations are in the database: its part of the recording."""
+
+    async def on_record(self, transaction: Transaction, delivered: Sequence[ClaimedDelivery]) -> None:
+        """Called in the transaction that records `delivered`, once for each: those of a lane in its order.
+
+        What it raises undoes the recording, which is tried again. A constant number of statements.
+        """

@@ -22,7 +22,7 @@ from gateway.core.values import dataclass
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, next_step
-from gateway.outbound.publisher import Outgoing, Publisher
+from gateway.outbound.publisher import Outgoing, Publisher, Recording
 from gateway.outbound.texts import text_of
 from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
 from gateway.store.clock import DatabaseClock
@@ -32,7 +32,7 @@ from gateway.store.notes import load_notes
 from gateway.store.recording import LaneResult, Recorded, Tried, record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from gateway.core.document import StoredEvent
     from gateway.core.notes import Note
@@ -79,6 +79,12 @@ class Work:
 
     def results(self) -> list[LaneResult]:
         return [LaneResult(lane, self.tried.get(lane.place, ())) for lane in self.claim.lanes]
+
+    def delivered(self, lost: Collection[LaneKey]) -> list[ClaimedDelivery]:
+        """What was delivered on lanes that were not lost, lane by lane in their order."""
+        kept = (lane.place for lane in self.claim.lanes if lane.place not in lost)
+        tried = (one for place in kept for one in self.tried.get(place, ()))
+        return [one.delivery for one in tried if one.state == "delivered"]
 
 
 class Relay:
@@ -303,7 +309,10 @@ class Relay:
         async with self._database.transaction() as connection:
             # By the clock that claims: what is given back due now must be due when it is claimed at once.
             now = await self._clock.now(connection)
-            return await record(connection, work.claim, work.results(), now)
+            recorded = await record(connection, work.claim, work.results(), now)
+            if isinstance(self._publisher, Recording):
+                await self._publisher.on_record(connection, work.delivered(recorded.lost))
+            return recorded
 
 
 def _all_delivered(work: Work, lane: ClaimedLane) -> bool:

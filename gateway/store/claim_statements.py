@@ -84,7 +84,8 @@ _OF_DELIVERY = (
     "retries",
     "part",
 )
-_OF_EVENT = (
+# What a stored event is made from (`claims.event_from`).
+OF_EVENT = (
     "number",
     "type",
     "job",
@@ -111,10 +112,10 @@ def take_lanes(dialect: str) -> TextClause:
 def read_claimed(dialect: str, depth: int = DEPTH) -> TextualSelect:
     """The first `depth` deliveries owed on the lanes `rows` (JSON): the columns of each, then those of its event."""
     columns = [f"ahead.{name} AS delivery_{name}" for name in _OF_DELIVERY]
-    columns += [f"event.{name} AS event_{name}" for name in _OF_EVENT]
+    columns += [f"event.{name} AS event_{name}" for name in OF_EVENT]
     template = _READ_SQLITE if dialect == "sqlite" else _READ_POSTGRESQL
     statement = text(template.format(columns=", ".join(columns), depth=depth))
     return statement.columns(
         *(column(f"delivery_{name}", delivery.c[name].type) for name in _OF_DELIVERY),
-        *(column(f"event_{name}", event.c[name].type) for name in _OF_EVENT),
+        *(column(f"event_{name}", event.c[name].type) for name in OF_EVENT),
     )

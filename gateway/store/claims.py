@@ -193,7 +193,6 @@ def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
 def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
     """From the columns of `read_claimed`, by position: thousands a second pass here."""
     destination, key, position, number, _, previous, claims, attempts, retries, part, *of_event = row
-    event, kind, job, source, brand, version, profile, occurred_at, recorded_at, body, note, revision = of_event
     return ClaimedDelivery(
         number=number,
         destination=destination,
@@ -204,17 +203,23 @@ def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
         attempts=attempts,
         retries=retries,
         part=part,
-        event=StoredEvent(
-            number=event,
-            type=kind,
-            job=job,
-            source=source,
-            brand=brand,
-            jobversion=version,
-            profile_version=profile,
-            occurred_at=occurred_at,
-            recorded_at=recorded_at,
-            body=codec.decode(body),
-            note=None if note is None else NoteRevision(note, revision),
-        ),
+        event=event_from(of_event),
+    )
+
+
+def event_from(row: Sequence[Any]) -> StoredEvent:
+    """From the columns `OF_EVENT`."""
+    number, kind, job, source, brand, version, profile, occurred_at, recorded_at, body, note, revision = row
+    return StoredEvent(
+        number=number,
+        type=kind,
+        job=job,
+        source=source,
+        brand=brand,
+        jobversion=version,
+        profile_version=profile,
+        occurred_at=occurred_at,
+        recorded_at=recorded_at,
+        body=codec.decode(body),
+        note=None if note is None else NoteRevision(note, revision),
     )

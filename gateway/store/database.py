@@ -69,9 +69,32 @@ class Database:
             async with self.engine.begin() as connection:
                 yield connection
             return
-        # The driver's own: SQLAlchemy would begin one with its first statement only, and not all come its way.
+        async with self._begun() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self, *, by_keys: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads: it sees one state of everything, and holds up nobody.
+
+        `by_keys`: no table is read whole in it, as in ordinary transactions.
+        """
+        if self.is_sqlite:
+            async with self.engine.connect() as connection:
+                await connection.execution_options(**{_ONLY_READS: True})
+                async with connection.begin():
+                    yield connection
+            return
+        async with self._begun(isolation="repeatable_read", readonly=True) as connection:
+            # Whole tables are read here, which the settings of ordinary connections rule out.
+            for name in () if by_keys else _WHOLE_TABLES:
+                await connection.exec_driver_sql(f"SET LOCAL {name} = on")
+            yield connection
+
+    @asynccontextmanager
+    async def _begun(self, **terms: Any) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the driver's: SQLAlchemy would begin one with its first statement only, and not all are."""
         async with self._autocommitting.connect() as connection:
-            transaction = driver_of(connection).transaction()
+            transaction = driver_of(connection).transaction(**terms)
             has_ended = False
             try:
                 await transaction.start()
@@ -88,24 +111,6 @@ class Database:
                 # of it, whose commit keeps nothing.
                 if not has_ended:
                     await connection.invalidate()
-
-    @asynccontextmanager
-    async def snapshot(self, *, by_keys: bool = False) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads: it sees one state of everything, and holds up nobody.
-
-        `by_keys`: no table is read whole in it, as in ordinary transactions.
-        """
-        async with self.engine.connect() as connection:
-            if self.is_sqlite:
-                await connection.execution_options(**{_ONLY_READS: True})
-            else:
-                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            async with connection.begin():
-                if not self.is_sqlite and not by_keys:
-                    # Whole tables are read here, which the settings of ordinary connections rule out.
-                    for name in _WHOLE_TABLES:
-                        await connection.exec_driver_sql(f"SET LOCAL {name} = on")
-                yield connection
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """The present: the database's clock on PostgreSQL, this machine's on SQLite."""

@@ -115,8 +115,8 @@ def insert_records(writes: Writes, rows: Iterable[RecordRow]) -> None:
 
 
 def update_records(writes: Writes, rows: Iterable[RecordRow]) -> None:
-    """Writes what became of records that were kept before. Their bytes stay."""
-    written = [_row(one) for one in sorted(rows, key=_inbox_order)]
+    """Writes what became of records that were kept before. Their bytes stay; their receipts are new ones."""
+    written = [_row(one) | {"receipt_position": None} for one in sorted(rows, key=_inbox_order)]
     for row in written:
         del row["raw"], row["headers"]
     writes.upsert(inbound_record, written)

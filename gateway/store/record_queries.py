@@ -102,7 +102,7 @@ async def list_records(
 ) -> list[RecordView]:
     """Records, the newest first; every filter given must fit."""
     record = inbound_record.c
-    query = _views().order_by(record.number.desc()).limit(limit)
+    query = views().order_by(record.number.desc()).limit(limit)
     if states:
         query = query.where(record.state.in_(sorted(states)))
     if reasons:
@@ -113,7 +113,7 @@ async def list_records(
         query = query.where(record.source == source)
     if job_number is not None:
         query = query.where(record.job == job_number)
-    return [_view_from(row) for row in (await connection.execute(query)).mappings()]
+    return [view_from(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def list_records_about(
@@ -121,21 +121,21 @@ async def list_records_about(
 ) -> list[RecordView]:
     """What the viewer sent about a job, the newest first, below the number `before`."""
     record = inbound_record.c
-    query = _views().where(record.job == job_number, record.source == viewer.source)
+    query = views().where(record.job == job_number, record.source == viewer.source)
     if viewer.technician is not None:
         query = query.where(record.by_user == viewer.technician)
     if before is not None:
         query = query.where(record.number < before)
     query = query.order_by(record.number.desc()).limit(limit)
-    return [_view_from(row) for row in (await connection.execute(query)).mappings()]
+    return [view_from(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def find_record(connection: AsyncConnection, number: int) -> RecordHistory | None:
     """One record with its history."""
-    row = (await connection.execute(_views().where(inbound_record.c.number == number))).mappings().one_or_none()
+    row = (await connection.execute(views().where(inbound_record.c.number == number))).mappings().one_or_none()
     if row is None:
         return None
-    view = _view_from(row)
+    view = view_from(row)
     # By the index over (job, position); what made none has no job, and nothing equals 0.
     made = select(*(event.c[name] for name in _OF_EVENT)).where(
         event.c.record == number, event.c.job == (view.job or 0)
@@ -152,13 +152,13 @@ async def find_record(connection: AsyncConnection, number: int) -> RecordHistory
 
 async def find_record_of(connection: AsyncConnection, number: int, caller: Caller) -> RecordView | None:
     """The record of that number, where it is among those that `caller` may see: its own, or its organization's."""
-    query = _views().where(inbound_record.c.number == number, inbound_record.c.source == caller.source)
+    query = views().where(inbound_record.c.number == number, inbound_record.c.source == caller.source)
     if caller.technician is not None:
         query = query.where(inbound_record.c.by_user == caller.technician)
     if caller.brand is not None:
         query = query.where(func.coalesce(inbound_record.c.brand, job.c.brand) == caller.brand)
     row = (await connection.execute(query)).mappings().one_or_none()
-    return _view_from(row) if row is not None else None
+    return view_from(row) if row is not None else None
 
 
 def receipts_of(number: int) -> Select[Any]:
@@ -187,7 +187,8 @@ async def reveal_record(
     )
 
 
-def _views() -> Select[Any]:
+def views() -> Select[Any]:
+    """What `view_from` makes a record's view of."""
     brand = func.coalesce(inbound_record.c.brand, job.c.brand).label("brand")
     columns = (inbound_record.c[name] for name in _PLAIN)
     return select(*columns, brand, job.c.held_by.label("held_by")).join(
@@ -195,7 +196,8 @@ def _views() -> Select[Any]:
     )
 
 
-def _view_from(row: Mapping[str, Any]) -> RecordView:
+def view_from(row: Mapping[str, Any]) -> RecordView:
+    """One row of `views`."""
     members = dict(row)
     held_by = members.pop("held_by")
     parked_behind = members["state"] == "parked" and members["waits_id"] is None

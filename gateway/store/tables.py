@@ -165,6 +165,7 @@ reference = Table(
 # `place` columns are null for HTTP and internal records. `holds_id`: this row owns (source, message_id); repeats,
 # refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes. Parked ones wait on
 # (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds. `by_user`: whose own key sent it.
+# `receipt_position`: its place among its sender's receipts; null until somebody reads them, and when decided anew.
 inbound_record = Table(
     "inbound_record",
     metadata,
@@ -193,6 +194,7 @@ inbound_record = Table(
     Column("waits_id", String(200)),
     Column("waits_text", Text),
     Column("settled_at", Moment),
+    Column("receipt_position", Number),
     Column("headers", Text),
     Column("raw", LargeBinary),
     Index(
@@ -217,6 +219,7 @@ inbound_record = Table(
         "number",
         **_where("state IN ('parked', 'unmapped', 'quarantined', 'requeued')"),
     ),
+    Index("ix_inbound_record_receipt", "source", "receipt_position", "received_at"),
     Index("ix_inbound_record_waits", "waits_id", "waits_source", "waits_kind", **_where("state = 'parked'")),
     # What was sent about a job, for whoever sent it.
     Index("ix_inbound_record_job", "job", "number", **_where("job IS NOT NULL")),
@@ -297,7 +300,6 @@ destination = Table(
     Column("sandbox", Boolean, nullable=False, default=False),
     Column("breaker", Text),
     Column("budget", Text),
-    Column("last_position", Number, nullable=False, default=0),
 )
 
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.

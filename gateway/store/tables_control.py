@@ -93,6 +93,16 @@ feed_position = Table(
     Column("delivery", Number, nullable=False),
 )
 
+# How far positions have been given. `kind`: feed (`owner` is a destination) | account | organization (the receipts of
+# what it sent). Whoever gives some holds the row until they are visible.
+last_position = Table(
+    "last_position",
+    metadata,
+    Column("kind", String(12), primary_key=True),
+    Column("owner", Number, primary_key=True),
+    Column("position", Number, nullable=False),
+)
+
 # Counts of rows that retention removed, so that the sums still agree.
 retired_total = Table(
     "retired_total",

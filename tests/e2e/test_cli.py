@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_told_in_a_sentence(tmp_path):
     [
         ({}, ["run"], "GATEWAY_KAFKA_SERVERS is not set", USAGE),
         ({}, ["run", "--role", "nobody"], "no such role here: nobody", USAGE),
-        ({"KAFKA_SERVERS": "off"}, ["run"], "need a broker", NOT_SO),
+        ({"KAFKA_SERVERS": "off"}, ["run"], "needs a broker", NOT_SO),
         ({"KAFKA_SERVERS": "127.0.0.1:9"}, ["migrate"], "does not answer", NOT_SO),
         ({}, ["records", "show", "dlv-3"], "write rec-12", USAGE),
         ({}, ["records", "requeue", "rec-3"], "--reason", USAGE),

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 
 import httpx
 import orjson
@@ -36,12 +37,11 @@ async def gateway(environment, *words):
     return said
 
 
-async def test_an_offer_posted_to_the_running_edge_is_in_the_ledger(environment):
-    made = await gateway(environment, "keys", "create", "--account", EVERGREEN, "--json")
-    token = orjson.loads(made)["token"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "run", "--role", "edge", env=environment
-    )
+@asynccontextmanager
+async def running(environment, *roles):
+    """A client of a gateway process with these roles; SIGTERM ends it in the end."""
+    words = [word for role in roles for word in ("--role", role)]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", "run", *words, env=environment)
     place = f"http://127.0.0.1:{environment['GATEWAY_HTTP_PORT']}"
     try:
         async with httpx.AsyncClient(base_url=place) as client:
@@ -53,17 +53,43 @@ async def test_an_offer_posted_to_the_running_edge_is_in_the_ledger(environment)
                     return False
 
             await eventually(is_ready, within=60)
-            offer = {"job": "A-1", "brand": "harborline", "title": "No heat", "organization": {"handle": LAKESIDE}}
-            answer = await client.post(
-                "/v1/offers",
-                json={**offer, "customer": {"name": "Bo Berg"}},
-                headers={"Authorization": f"Bearer {token}"},
-            )
-            assert (answer.status_code, answer.json()["outcome"]) == (200, "applied")
+            yield client
     finally:
         process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+async def token_of(environment, *owner):
+    made = await gateway(environment, "keys", "create", *owner, "--json")
+    return {"Authorization": f"Bearer {orjson.loads(made)['token']}"}
+
+
+async def post_offer(client, token):
+    offer = {"job": "A-1", "brand": "harborline", "title": "No heat", "organization": {"handle": LAKESIDE}}
+    answer = await client.post("/v1/offers", json={**offer, "customer": {"name": "Bo Berg"}}, headers=token)
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "applied")
+
+
+async def test_an_offer_posted_to_the_running_edge_is_in_the_ledger(environment):
+    token = await token_of(environment, "--account", EVERGREEN)
+    async with running(environment, "edge") as client:
+        await post_offer(client, token)
     ledger = orjson.loads(await gateway(environment, "ledger", "--json"))
     assert ledger["difference"] == 0
     keys = orjson.loads(await gateway(environment, "keys", "list", "--json"))
     assert keys[0]["last_used_at"] is not None
+
+
+async def test_without_a_broker_an_offer_reaches_the_providers_feed_and_its_receipt_the_sender(environment):
+    evergreen = await token_of(environment, "--account", EVERGREEN)
+    lakeside = await token_of(environment, "--organization", LAKESIDE)
+    async with running(environment, "edge", "relay", "clock") as client:
+        await post_offer(client, evergreen)
+
+        async def items():
+            return (await client.get("/v1/feed", headers=lakeside)).json()["items"]
+
+        await eventually(items, within=30)
+        assert [one["type"] for one in await items()] == ["job.offered.v1"]
+        [receipt] = (await client.get("/v1/records", headers=evergreen)).json()["items"]
+        assert (receipt["record"]["type"], receipt["outcome"]) == ("offer.submit", "applied")

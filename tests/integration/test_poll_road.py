@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.inbound.work_topics import polled_by
+from gateway.inbound.work_topics import fetched_by
 from gateway.outbound.poll_queue import Acknowledged
 from gateway.store.aggregates import load_organizations
 from gateway.store.destinations import load_destinations, put_destinations
@@ -41,7 +41,7 @@ async def both_queues(road):
     [row] = await road.rows(organization, organization.c.handle == LAKESIDE)
     async with road.database.transaction() as connection:
         lakeside = (await load_organizations(connection, [row["number"]]))[row["number"]]
-        await put_destinations(connection, [polled_by(lakeside)])
+        await put_destinations(connection, fetched_by(lakeside))
         there = await load_destinations(connection)
     await road.gateway.keeper.refresh()
     return there[f"poll.{LAKESIDE}"], there["feed.harborline.poll"]

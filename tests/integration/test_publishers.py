@@ -9,14 +9,19 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from sqlalchemy import select
 
 from gateway.children import free_port
+from gateway.core.visibility import Audience
+from gateway.outbound.feed import FeedPublisher
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.topics import Cluster, ensure_topics
+from gateway.store.destinations import Destination
+from gateway.store.tables_control import feed_position
 from tests.eventually import eventually
 from tests.integration.publisher_conformance import PublisherConformance, destination_of, outgoing
-from tests.outbound import RecordingPublisher
+from tests.outbound import RecordingPublisher, opened
 
 LARGEST = 8 * 1024 * 1024
 
@@ -67,6 +72,45 @@ class Topics:
 
     async def of(self, destination, count):
         return [record.value for record in await self.records(destination, count)]
+
+
+class Positions:
+    """Reads the positions of feeds, and what was published at each."""
+
+    def __init__(self, database):
+        self.database = database
+        self.bodies = {}
+
+    async def of(self, destination, _count):
+        position = feed_position.c
+        query = select(position.delivery).where(position.destination == destination.number).order_by(position.position)
+        async with self.database.transaction() as connection:
+            return [self.bodies[number] for number in (await connection.execute(query)).scalars()]
+
+
+class TestFeedPublisher(PublisherConformance):
+    """What it has delivered stands in the database, once it was recorded."""
+
+    @pytest.fixture
+    async def reader(self, database_url):
+        async with opened(database_url) as database:
+            self.reads = Positions(database)
+            yield self.reads
+
+    @pytest.fixture
+    def publisher(self, reader):
+        return FeedPublisher()
+
+    def unusable(self, publisher):
+        return Destination(number=9, name="broken", kind=publisher.kind, audience=Audience.CUSTOMER)
+
+    async def publish(self, publisher, batch):
+        self.reads.bodies |= {one.delivery.number: one.document.body for one in batch}
+        outcomes = await publisher.publish(batch)
+        async with self.reads.database.transaction() as transaction:
+            delivered = [one.delivery for one, outcome in zip(batch, outcomes, strict=True) if outcome == Delivered()]
+            await publisher.on_record(transaction, delivered)
+        return outcomes
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from gateway.core.job import Closure, JobStatus
 from gateway.core.scopes import Scope
 from gateway.core.viewing import Sight, Viewer, shown, sight_of, visits_of
 from gateway.core.visibility import Audience
-from gateway.inbound.http.reads import told_of
+from gateway.inbound.http.receipts import told_of
 from gateway.inbound.moments import read_moment
 from gateway.inbound.parsing import find_flaw
 from gateway.inbound.shapes import MAX_ID
@@ -26,7 +26,8 @@ from gateway.store.job_reads import Wanted, find_job, find_number_of, list_event
 from gateway.store.keys import CallerKind
 from gateway.store.notes import list_notes, load_notes
 from gateway.store.record_queries import list_records_about
-from gateway.web.paging import bad_cursor, page, read_cursor, read_limit, write_cursor
+from gateway.web.cursors import bad_cursor
+from gateway.web.paging import MEMBER, page, read_limit, read_place, write_place
 from gateway.web.problems import ProblemError
 from gateway.web.reading import reading
 
@@ -114,7 +115,7 @@ class JobReads:
     async def jobs(self, request: Request) -> Response:
         """`GET /v1/jobs`: the caller's own, the newest first, without their details."""
         viewer = await self._viewer(request)
-        limit, place = read_limit(request.query_params), read_cursor(request.query_params, JOBS, 1)
+        limit, place = read_limit(request.query_params), read_place(request.query_params, JOBS, 1)
         wanted = _wanted(request.query_params)
         async with reading(self._database) as connection:
             found = await list_jobs_of(connection, viewer, wanted, before=place[0] if place else None, limit=limit + 1)
@@ -182,7 +183,7 @@ class JobReads:
     async def notes(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/notes`: those that the caller may read, as they are now, the newest first."""
         viewer = await self._viewer(request)
-        limit, place = read_limit(request.query_params), read_cursor(request.query_params, NOTES, 1)
+        limit, place = read_limit(request.query_params), read_place(request.query_params, NOTES, 1)
         async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             found = await list_notes(
@@ -203,7 +204,7 @@ class JobReads:
     async def records(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/records`: what became of the records that the caller sent about it, the newest first."""
         viewer = await self._viewer(request)
-        limit, place = read_limit(request.query_params), read_cursor(request.query_params, RECORDS, 1)
+        limit, place = read_limit(request.query_params), read_place(request.query_params, RECORDS, 1)
         async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             before = place[0] if place else None
@@ -315,7 +316,7 @@ def _not_found(detail: str) -> ProblemError:
 
 def _next(of: str, rows: Sequence[T], limit: int, place: Callable[[T], tuple[int, ...]]) -> str | None:
     """Where there is one row more than the page holds, the next page begins after the last on this one."""
-    return write_cursor(of, *place(rows[limit - 1])) if len(rows) > limit else None
+    return write_place(of, *place(rows[limit - 1])) if len(rows) > limit else None
 
 
 def _place_of(one: Logged) -> tuple[int, int]:
@@ -323,15 +324,15 @@ def _place_of(one: Logged) -> tuple[int, int]:
 
 
 def _read_moment_and_position(query: Mapping[str, str]) -> tuple[datetime, int] | None:
-    place = read_cursor(query, ACTIVITY, 2)
+    place = read_place(query, ACTIVITY, 2)
     if place is None:
         return None
     try:
         moment = from_microseconds(place[0])
     except OverflowError:
-        raise bad_cursor() from None
+        raise bad_cursor(MEMBER) from None
     if place[1] > _LARGEST_POSITION:
-        raise bad_cursor()
+        raise bad_cursor(MEMBER)
     return moment, place[1]
 
 

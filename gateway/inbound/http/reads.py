@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.core.ids import Kind, find_number
 from gateway.core.scopes import Scope
-from gateway.mapping.receipts import Receipt, receipt_body
+from gateway.inbound.http.receipts import told_of
 from gateway.store.record_queries import find_record_of
 from gateway.web.problems import ProblemError
 from gateway.web.reading import reading
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gateway.core.parties import Json
     from gateway.store.database import Database
-    from gateway.store.record_queries import RecordView
     from gateway.web.callers import Callers
 
 
@@ -39,21 +37,3 @@ def own_record(callers: Callers, database: Database) -> Callable[[Request], Awai
         return Response(orjson.dumps(told_of(found)), media_type="application/json")
 
     return endpoint
-
-
-def told_of(found: RecordView) -> dict[str, Json]:
-    """What became of a record, as it stands now, for whoever sent it."""
-    return receipt_body(
-        Receipt(
-            record=found.number,
-            message_id=found.message_id,
-            message_type=found.type,
-            arrived_at=found.arrived_at,
-            outcome=found.state,
-            reason=found.reason,
-            member=found.field,
-            detail=found.detail,
-            job=found.job if found.reason != "not_your_job" else None,
-            first=found.first,
-        )
-    )

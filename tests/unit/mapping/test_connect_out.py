@@ -287,6 +287,7 @@ def test_notes_of_a_brand_that_uses_none_are_not_rendered():
     "destination",
     [
         "{name: feed.acme, kind: poll, topic: feed.acme.v1}",
+        "{name: feed.acme, kind: feed, topic: feed.acme.v1}",
         "{name: feed.acme, kind: kafka}",
     ],
 )

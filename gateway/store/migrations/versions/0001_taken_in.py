@@ -148,11 +148,13 @@ def upgrade() -> None:
         sa.Column("waits_id", sa.String(200)),
         sa.Column("waits_text", sa.Text()),
         sa.Column("settled_at", MOMENT),
+        sa.Column("receipt_position", NUMBER),
         sa.Column("headers", sa.Text()),
         sa.Column("raw", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("number", name="pk_inbound_record"),
     )
     _create_partial_index("ix_inbound_record_job", "inbound_record", ["job", "number"], "job IS NOT NULL")
+    op.create_index("ix_inbound_record_receipt", "inbound_record", ["source", "receipt_position", "received_at"])
     _create_partial_index(
         "ix_inbound_record_undecided_job", "inbound_record", ["job", "number"], "state IN ('parked', 'requeued')"
     )

@@ -20,7 +20,6 @@ NOTIFICATIONS = {
     "state": "active",
     "strict": True,
     "sandbox": False,
-    "last_position": 0,
 }
 
 
@@ -66,7 +65,6 @@ def upgrade() -> None:
         sa.Column("sandbox", sa.Boolean(), nullable=False),
         sa.Column("breaker", sa.Text()),
         sa.Column("budget", sa.Text()),
-        sa.Column("last_position", NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_destination"),
         sa.UniqueConstraint("name", name="uq_destination_name"),
     )
@@ -136,6 +134,13 @@ def upgrade() -> None:
         sa.Column("position", NUMBER, nullable=False),
         sa.Column("delivery", NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("destination", "position", name="pk_feed_position"),
+    )
+    op.create_table(
+        "last_position",
+        sa.Column("kind", sa.String(12), nullable=False),
+        sa.Column("owner", NUMBER, nullable=False),
+        sa.Column("position", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "owner", name="pk_last_position"),
     )
     op.create_table(
         "operation",

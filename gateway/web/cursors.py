@@ -1,0 +1,77 @@
+"""Cursors and page sizes: how far a caller has read, as one word that only the gateway can read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from gateway.core.ids import MAX_NUMBER
+from gateway.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+
+    from gateway.core.parties import Json
+
+LARGEST_PAGE = 500
+USUAL_PAGE = 100
+AFTER = "after"
+_LONGEST = 4_000
+
+
+AFTER_PARAMETER: Final[dict[str, Json]] = {
+    "name": AFTER,
+    "in": "query",
+    "description": "`next` of the page before, or the `cursor` of an item. Without it: from the oldest kept.",
+    "schema": {"type": "string"},
+}
+LIMIT_PARAMETER: Final[dict[str, Json]] = {
+    "name": "limit",
+    "in": "query",
+    "description": "How many items a page holds at most.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE},
+}
+
+
+def write_cursor(what: str, numbers: Iterable[int]) -> str:
+    """The cursor of `what` (which list, and whose) at a place that `numbers` tell."""
+    return base64.urlsafe_b64encode(orjson.dumps([what, *numbers])).rstrip(b"=").decode()
+
+
+def read_cursor(what: str, cursor: str, member: str = AFTER) -> tuple[int, ...]:
+    """The numbers in a cursor of `what`; 400 `bad_cursor` for anything that `write_cursor` did not write for it.
+
+    It proves nothing: what the numbers name is checked like anything that a caller says.
+    """
+    try:
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        written, *numbers = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, TypeError, binascii.Error):
+        raise bad_cursor(member) from None
+    whole = all(type(one) is int and 0 <= one <= MAX_NUMBER for one in numbers)
+    if written != what or not whole or write_cursor(what, numbers) != cursor:
+        raise bad_cursor(member)
+    return tuple(numbers)
+
+
+def bad_cursor(member: str = AFTER) -> ProblemError:
+    """The answer to a cursor that is not one, or another's."""
+    return ProblemError(HTTPStatus.BAD_REQUEST, "bad_cursor", "not a cursor of this list", member=member)
+
+
+def read_page(request: Request) -> tuple[str | None, int]:
+    """The cursor after which the caller asks for a page, if any, and how many it asks for at most."""
+    after = request.query_params.get(AFTER)
+    if after is not None and len(after) > _LONGEST:
+        raise bad_cursor()
+    asked = request.query_params.get("limit", str(USUAL_PAGE))
+    limit = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= len(str(LARGEST_PAGE)) else 0
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_value", f"1 to {LARGEST_PAGE} is expected", member="limit")
+    return after, limit
