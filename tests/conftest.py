@@ -174,6 +174,29 @@ def blank_database_url(request) -> Iterator[str]:
 
 
 @pytest.fixture
+async def outbox(database_url):
+    """Either database with an `Outbox` on it (see tests.outbound)."""
+    from tests.outbound import Outbox, opened
+
+    async with opened(database_url) as database:
+        yield Outbox(database)
+
+
+@pytest.fixture
+async def account(outbox):
+    """The destination that an account polls."""
+    return await outbox.add_destination("feed.acme", kind="poll")
+
+
+@pytest.fixture
+def queue(outbox):
+    """The poll queue on that database."""
+    from tests.polling import queue_of
+
+    return queue_of(outbox.database)
+
+
+@pytest.fixture
 async def scene(staffed_url, kafka, topic_prefix, tmp_path):
     """The program as a process on either database and the broker; nothing of it runs yet."""
     from tests.faults.scene import opened_scene
