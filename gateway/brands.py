@@ -154,13 +154,13 @@ async def load_library(connection: Transaction) -> Profiles:
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:
     for one in profile.destinations:
-        settings = {"topic": one.topic} if one.topic is not None else {}
+        said = {"topic": one.topic, "on_error": one.on_error}
         yield NewDestination(
             name=one.name,
             kind=one.kind.value,
             audience=Audience.ENTERPRISE,
             owner=profile.brand,
-            settings=settings,
+            settings={name: value for name, value in said.items() if value is not None},
             strict=one.strict,
         )
     yield NewDestination(

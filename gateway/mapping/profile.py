@@ -156,6 +156,13 @@ class DestinationKind(StrEnum):
     POLL = "poll"
 
 
+class OnError(StrEnum):
+    """What a poller's `error` does: the message comes again on the schedule, or is dead with the poller's words."""
+
+    RETRY = "retry"
+    DEAD = "dead"
+
+
 class Some(StrEnum):
     """Shorthands for which events a destination gets."""
 
@@ -166,7 +173,7 @@ class Some(StrEnum):
 class Destination(Part):
     """Where the brand's feed goes. `strict`: a dead delivery stops its lane until someone looks at it.
 
-    What is polled is handed out in Connect's form, whatever the form of the feed.
+    What is polled is handed out in Connect's form, whatever the form of the feed; `on_error` is for it alone.
     """
 
     name: Topic
@@ -174,6 +181,7 @@ class Destination(Part):
     topic: Topic | None = None
     events: Some | tuple[EventType, ...] = Some.ALL
     strict: StrictBool = True
+    on_error: OnError | None = None
 
     @model_validator(mode="after")
     def _has_a_topic_or_is_polled(self) -> Destination:
@@ -181,6 +189,8 @@ class Destination(Part):
             raise ValueError("a destination of kind kafka needs a topic")
         if self.kind is DestinationKind.POLL and self.topic is not None:
             raise ValueError("a destination of kind poll has no topic")
+        if self.kind is not DestinationKind.POLL and self.on_error is not None:
+            raise ValueError("on_error is for destinations of kind poll")
         return self
 
 

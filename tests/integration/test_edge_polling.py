@@ -92,6 +92,20 @@ async def test_an_error_with_quotes_in_it_is_understood_and_the_message_comes_ag
     assert row["detail"] == 'no "customer" here, sorry'
 
 
+async def test_a_brand_may_say_that_an_error_is_final(staffed_url):
+    async with opened(staffed_url) as road:
+        await import_polled(road, on_error="dead")
+        key = await make_key(road.database, account=EVERGREEN)
+        await road.gateway.keeper.refresh()
+        async with serving(road) as client:
+            await road.receive(offer("A-1"))
+            [message] = await poll(client, key)
+            assert await acknowledge(client, key, message, "error", 'no "customer" here') == "failed"
+        [row] = await road.rows(tables.delivery, tables.delivery.c.state == "dead")
+        assert (row["reason"], row["detail"]) == ("refused", 'no "customer" here')
+        assert await road.is_balanced()
+
+
 async def test_nobody_settles_what_is_anothers(road, client, evergreen, lakeside):
     await road.receive(offer("A-1"))
     [message] = await poll(client, lakeside)

@@ -296,6 +296,18 @@ def test_a_topic_is_for_kafka_only(destination):
     assert "topic" in problem.what
 
 
+@pytest.mark.parametrize(
+    ("destination", "what"),
+    [
+        ("{name: feed.acme, topic: feed.acme.v1, on_error: dead}", "on_error is for destinations of kind poll"),
+        ("{name: feed.acme, kind: poll, on_error: perhaps}", "Input should be 'retry' or 'dead'"),
+    ],
+)
+def test_what_an_error_does_is_said_of_what_is_polled_only_and_is_one_of_two(destination, what):
+    text = PROFILE.format(more="").replace("{name: feed.acme, kind: poll}", destination)
+    assert what in {problem.what for problem in parse_profile(text, file="profile.v1.yaml")}
+
+
 def test_words_are_for_statuses_that_there_are():
     [problem] = profile_of("connect: {job_status: {finished: done}}")
     assert "no such status: finished" in problem.what
