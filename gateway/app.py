@@ -168,11 +168,13 @@ class Gateway:
         return profile
 
     def polled_by(self, caller: Caller) -> list[Destination]:
-        """The poll queues of a caller: of its brands, or its one brand; of its organization's work."""
+        """The poll queues of a caller: of its records and brands, or its one brand; of its organization's work."""
         directory = self.keeper.directory
         if caller.kind is CallerKind.ACCOUNT:
             brands = [caller.brand] if caller.brand else directory.brands_of(caller.name)
             owed = [one for brand in brands for one in directory.feeds.get(brand, ())]
+            if caller.brand is None and caller.name in directory.acks:
+                owed.append(directory.acks[caller.name])
         else:
             owed = list(directory.work.get(caller.name, ()))
         return [one for one in owed if one.kind == POLL]

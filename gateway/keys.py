@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.brands import load_library
 from gateway.core.values import dataclass, replace
+from gateway.inbound.receipts import polled_receipts
 from gateway.inbound.work_topics import polled_by
 from gateway.owners import own_account, own_organization
 from gateway.sealing import hash_token, new_secret, new_token
@@ -73,6 +74,10 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
             # By default its work waits for it to be fetched.
             found = await load_organizations(connection, [owner])
             await put_destinations(connection, [polled_by(one) for one in found.values()])
+        if wanted.kind is CallerKind.ACCOUNT and wanted.brand is None:
+            # What became of its records, too: its Connect clients expect it there.
+            mine = (one.name for one in await load_accounts(connection) if one.number == owner)
+            await put_destinations(connection, map(polled_receipts, mine))
         if wanted.brand is not None:
             await _insist_on_brand(connection, wanted.brand, owner)
         is_operator = wanted.kind is CallerKind.OPERATOR

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200
 SHARED = ("offers.v1", "bookings.v1", "actions.v1")
-HTTP_OFFERS, HTTP_ACTIONS = "http.offers", "http.actions"
+HTTP_DOORS = HTTP_OFFERS, HTTP_ACTIONS = "http.offers", "http.actions"
 _HTTP = {HTTP_OFFERS: Side.ENTERPRISE, HTTP_ACTIONS: Side.PROVIDER}
 _SIDES = {"offers": Side.ENTERPRISE, "actions": Side.PROVIDER, "bookings": Side.BOOKING_PAGE}
 

@@ -45,7 +45,27 @@ _JOB_DETAILS = (
     "marketing_attributions",
     "contacts",
 )
-_OFFER_TYPES: Final = frozenset({"offer.submit", "offer.submit.v1", "offer", "job"})
+# By the event that a record made; what makes none (organizations, users) is saved.
+_DONE: Final[Words] = {
+    EventType.JOB_OFFERED.value: "Created offer",
+    EventType.JOB_CREATED.value: "Created job",
+    EventType.JOB_AMENDED.value: "Updated job",
+    EventType.JOB_DECLINED.value: "Canceled offer",
+    EventType.JOB_CANCELED.value: "Canceled job",
+    EventType.JOB_RESTORED.value: "Restored job",
+    EventType.JOB_COMPLETED.value: "Completed job",
+    EventType.APPOINTMENT_SCHEDULED.value: "Created appointment",
+    EventType.APPOINTMENT_CHANGED.value: "Updated appointment",
+    EventType.APPOINTMENT_EN_ROUTE.value: "Updated appointment",
+    EventType.APPOINTMENT_STARTED.value: "Updated appointment",
+    EventType.APPOINTMENT_PAUSED.value: "Updated appointment",
+    EventType.APPOINTMENT_COMPLETED.value: "Completed appointment",
+    EventType.APPOINTMENT_CANCELED.value: "Canceled appointment",
+    EventType.APPOINTMENT_DELETED.value: "Canceled appointment",
+    EventType.NOTE_ADDED.value: "Created attachment",
+    EventType.NOTE_PUBLISHED.value: "Created attachment",
+    EventType.REMINDER_SENT.value: "Created reminder",
+}
 
 
 def job_entity(members: Body, details: Body | None, words: Words) -> Made:
@@ -123,7 +143,7 @@ def survey_entity(members: Body) -> Made:
 
 def ack_entity(receipt: Body, kept: KeptJob | None) -> Made:
     """`ack`: what became of a record that the poller had sent, with what was made of it."""
-    record, outcome = _part(receipt, "record"), _text(receipt.get("outcome"))
+    record = _part(receipt, "record")
     kind = _text(record.get("type"))
     told: Made = {name: value for name, value in receipt.items() if name in {"outcome", "reason", "field", "detail"}}
     told["record_type"] = kind
@@ -141,13 +161,16 @@ def ack_entity(receipt: Body, kept: KeptJob | None) -> Made:
             "title": _text(kept.details.get("title")),
             "description": _text(kept.details.get("description")),
         }
-    is_offer = kept is not None and kept.status == JobStatus.OFFERED.value and kind in _OFFER_TYPES
-    if outcome == "applied" and is_offer:
-        text = "Created offer"
-    else:
-        reason = receipt.get("reason")
-        text = f"{outcome.capitalize()} {kind or 'record'}" + (f": {reason}" if isinstance(reason, str) else "")
-    return {"ack_message": text, "data": told}
+    return {"ack_message": _told(receipt, kind), "data": told}
+
+
+def _told(receipt: Body, kind: str) -> str:
+    """A sentence: what was done, or why nothing was."""
+    outcome, reason = _text(receipt.get("outcome")), _text(receipt.get("reason"))
+    if outcome == "applied":
+        return _DONE.get(_text(receipt.get("event"))) or f"Saved {kind or 'record'}"
+    why = [reason.replace("_", " "), _text(receipt.get("field")), _text(receipt.get("detail"))]
+    return f"{outcome.capitalize()} {kind or 'record'}: {', '.join(filter(None, why))}"
 
 
 def _details(details: Body) -> Made:

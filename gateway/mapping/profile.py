@@ -194,6 +194,30 @@ class Destination(Part):
         return self
 
 
+class ReceiptsFor(StrEnum):
+    """Of which records an account is told what became of them."""
+
+    ALL = "all"
+    PROBLEMS = "problems"
+    NONE = "none"
+
+
+class ReceiptsTo(StrEnum):
+    """Where it is told: its topic, or the queue that it polls by Dispatch Connect."""
+
+    TOPIC = "topic"
+    POLL = "poll"
+
+
+class Receipts(Part):
+    """What the brand's account is told of its records, of every brand. What is not said is as the protocol has it:
+    all those that came by Connect in the poll queue, of others the problems on the topic.
+    """
+
+    records: ReceiptsFor | None = None
+    to: ReceiptsTo | None = None
+
+
 class ConnectWords(Part):
     """Status words for pollers that differ from Connect's usual ones.
 
@@ -245,6 +269,7 @@ class Profile(Part):
     tables: Mapping[Word, Mapping[Text, StrictStr | StrictInt]] = Field(default_factory=dict)
     feed: Feed = Feed()
     connect: ConnectWords = ConnectWords()
+    receipts: Receipts | None = None
     destinations: tuple[Destination, ...] = ()
     inbound: Inbound | None = None
     _lines: dict[Path, int] = PrivateAttr(default_factory=dict)

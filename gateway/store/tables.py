@@ -40,14 +40,16 @@ counter = Table(
     Column("next", Number, nullable=False),
 )
 
-# An enterprise. `receipts`: all | problems | none. `first_party`: the organizations it puts are its branches.
+# An enterprise; `first_party`: the organizations it puts are its branches. `receipts`: all | problems | none,
+# `receipts_to`: topic | poll; null: as the record's protocol has it.
 account = Table(
     "account",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("name", String(100), nullable=False, unique=True),
     Column("first_party", Boolean, nullable=False, default=False),
-    Column("receipts", String(10), nullable=False, default="problems"),
+    Column("receipts", String(10)),
+    Column("receipts_to", String(10)),
 )
 
 # A service company. `members` is what was put of it, `latest` the digest of each source's last put (JSON).
@@ -156,7 +158,7 @@ reference = Table(
 
 # One record taken in. `state`: applied | ignored | refused | parked | unmapped | quarantined | requeued.
 # `place` columns are null for HTTP and internal records. `holds_id`: this row owns (source, message_id); repeats,
-# refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes.
+# refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes. `receipts` counts its own.
 # Parked ones wait on (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds.
 inbound_record = Table(
     "inbound_record",
@@ -185,6 +187,7 @@ inbound_record = Table(
     Column("waits_id", String(200)),
     Column("waits_text", Text),
     Column("settled_at", Moment),
+    Column("receipts", SmallInteger, nullable=False, server_default="0"),
     Column("headers", Text),
     Column("raw", LargeBinary),
     Index(

@@ -219,12 +219,31 @@ def test_an_applied_offer_is_acknowledged_with_what_was_created():
     assert told["job"]["description"] == "Water stands in the tub."
 
 
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        ("job.amended", "Updated job"),
+        ("job.declined", "Canceled offer"),
+        ("appointment.scheduled", "Created appointment"),
+        ("note.added", "Created attachment"),
+        (None, "Saved organization"),
+    ],
+)
+def test_what_was_done_is_told_by_the_event_that_the_record_made(event, text):
+    applied = example("record.settled", "applied").stored
+    record = {**applied.body["record"], "type": "organization"}
+    changed = replace(applied, body={**applied.body, "event": event, "record": record})
+    made = put(Part(Entity.ACK), changed, audience=Audience.ENTERPRISE, kept=replace(KEPT, status="complete"))
+    assert made["Put"]["ack"]["ack_message"] == text
+
+
 def test_a_refused_record_says_why():
     ack = put_all(example("record.settled", "refused"))[0]["ack"]
-    assert ack["ack_message"] == "Refused offer.accept.v1: offer_closed"
+    assert ack["ack_message"] == "Refused offer.accept.v1: offer closed, the answer arrived after accept_by"
     assert (ack["data"]["reason"], ack["data"]["messageID"]) == ("offer_closed", "m-2")
     unread = put_all(example("record.settled", "quarantined"), kept=None)[0]["ack"]
-    assert unread["ack_message"] == "Quarantined record: not_json"
+    assert (unread["data"]["reason"], unread["data"]["field"]) == ("not_json", "data")
+    assert unread["ack_message"] == "Quarantined record: not json, data"
 
 
 PROFILE = """
