@@ -125,6 +125,13 @@ def postgres_url(_postgres_templates) -> Iterator[str]:
 
 
 @pytest.fixture
+def another_postgres_url(_postgres_templates) -> Iterator[str]:
+    """A second one, to compare with."""
+    with _postgres_templates.fresh() as url:
+        yield url
+
+
+@pytest.fixture
 def sqlite_url(_sqlite_templates) -> Iterator[str]:
     """An empty, migrated SQLite database of the test's own."""
     with _sqlite_templates.fresh() as url:
