@@ -25,6 +25,7 @@ from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
 from gateway.keeper import Keeper
+from gateway.mapping.profile import DestinationKind
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
@@ -336,9 +337,23 @@ async def serve(settings: Settings, roles: Collection[str]) -> None:
     try:
         await insist_on_schema(gateway.database)
         with sole_run(gateway.database):
+            if settings.kafka_servers == "off":
+                await insist_on_no_topics(gateway.keeper)
             await gateway.run(roles)
     finally:
         await gateway.database.close()
+
+
+async def insist_on_no_topics(keeper: Keeper) -> None:
+    """Raises where a profile in force has a destination that is a topic: without Kafka nothing would ever go there."""
+    await keeper.refresh()
+    for profile in keeper.profiles.active.values():
+        topics = [one.name for one in profile.destinations if one.kind is DestinationKind.KAFKA]
+        if topics:
+            raise CannotRun(
+                f"GATEWAY_KAFKA_SERVERS is off, and the profile of {profile.brand} has destinations on Kafka: "
+                f"{', '.join(topics)}. Name the brokers, or import a version whose destinations are all polled"
+            )
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ def environment(staffed_url):
     return {
         **os.environ,
         "GATEWAY_DATABASE_URL": staffed_url,
-        "GATEWAY_KAFKA_SERVERS": "off",
+        # Nobody is there: the edge needs no broker.
+        "GATEWAY_KAFKA_SERVERS": "127.0.0.1:9",
         "GATEWAY_HTTP_PORT": str(free_port()),
         "GATEWAY_SECRET_KEYS": SEALING_KEY,
     }
@@ -67,3 +68,15 @@ async def test_an_offer_posted_to_the_running_edge_is_in_the_ledger(environment)
     assert ledger["difference"] == 0
     keys = orjson.loads(await gateway(environment, "keys", "list", "--json"))
     assert keys[0]["last_used_at"] is not None
+
+
+async def test_without_kafka_a_profile_with_a_topic_is_an_error_at_start_in_words(environment):
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "run", "--role", "edge"),
+        env=environment | {"GATEWAY_KAFKA_SERVERS": "off"},
+        stderr=subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(run.communicate(), 60)
+    assert run.returncode == 1
+    told = " ".join(said.decode().split())
+    assert "GATEWAY_KAFKA_SERVERS is off, and the profile of harborline has destinations on Kafka" in told
