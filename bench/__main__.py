@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bench import bare
 from bench.ground import ACCOUNT, BRAND, PARTITIONS, cpu_seconds, ground
+from bench.polling import write_agent_out
 from bench.statements import count_statements
 from bench.traffic import Watch, offer, send_burst, send_steadily
 from gateway.telemetry import start_logging
@@ -114,6 +115,7 @@ def main() -> None:
             )
         steady = latency(base, asked.steady, 200)
         counted = asyncio.run(count_statements(base))
+        console.print(write_agent_out(base))
     _report(console, ours, floor, steady, counted)
 
 
