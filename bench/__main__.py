@@ -6,12 +6,12 @@ import argparse
 
 from rich.console import Console
 
-from bench import edge, main_road
+from bench import edge, main_road, polling
 from bench.ground import ground
 from bench.report import leave
 from gateway.telemetry import start_logging
 
-BENCHES = {"main_road": main_road.figures, "edge": edge.figures}
+BENCHES = {"main_road": main_road.figures, "edge": edge.figures, "polling": polling.figures}
 
 
 def main() -> None:

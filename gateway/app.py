@@ -9,17 +9,16 @@ import gc
 import signal
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.helpers import create_ssl_context
 
 from gateway.core.visibility import Audience, Withheld
 from gateway.edge import make_edge
 from gateway.edge import serve as serve_edge
 from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
-from gateway.inbound.doors import SHARED, Doors
+from gateway.inbound.doors import Doors
 from gateway.inbound.gathering import Gathering
 from gateway.inbound.http.booking.desk import Desk, Limits
 from gateway.inbound.receive import Receiver
@@ -32,7 +31,6 @@ from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.poll_queue import PollQueue
 from gateway.outbound.relay import Relay, Terms
-from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
 from gateway.store.keys import CHANNEL as KEYS_CHANNEL
@@ -40,6 +38,7 @@ from gateway.store.keys import CallerKind
 from gateway.store.numbers import Numbers
 from gateway.store.outbox import CHANNEL
 from gateway.store.readiness import insist_on_schema
+from gateway.topics import TOPICS_SECONDS, CannotRun, insist_on_no_topics, make_cluster
 from gateway.web.callers import Callers
 from gateway.wide_events import log_attempt, log_records
 
@@ -60,78 +59,9 @@ log = structlog.get_logger(__name__)
 
 ROLES = ("consume", "relay", "clock", "edge")
 LATER_ROLES = ("console",)
-TOPICS_SECONDS = 20.0
 IDLE_SECONDS = 10.0
 # A send may take this share of a lease at most.
 PUBLISH_SHARE = 0.3
-
-
-class CannotRun(Exception):
-    """Why the program cannot start as asked; a sentence for the person who started it."""
-
-
-def make_cluster(settings: Settings) -> Cluster:
-    """The Kafka cluster as the settings name it."""
-    security: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
-    if settings.kafka_sasl_mechanism is not None and settings.kafka_password is not None:
-        security["sasl_mechanism"] = settings.kafka_sasl_mechanism
-        security["sasl_plain_username"] = settings.kafka_username
-        security["sasl_plain_password"] = settings.kafka_password.get_secret_value()
-    if settings.kafka_security_protocol.endswith("SSL"):
-        security["ssl_context"] = create_ssl_context(cafile=settings.kafka_ca_file)
-    if settings.kafka_servers in {None, "off", "embedded"}:
-        raise CannotRun("GATEWAY_KAFKA_SERVERS names no broker: set host:port,… (or `embedded` to try it out)")
-    return Cluster(
-        servers=str(settings.kafka_servers),
-        partitions=settings.kafka_partitions,
-        replication=settings.kafka_replication,
-        security=security,
-    )
-
-
-def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """The topics that the gateway reads: shared ones, one per account, brands' own.
-
-    And one of each organization that has a work feed by topic.
-    """
-    names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
-    work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
-    names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
-    names += [profile.inbound.topic for profile in keeper.profiles.active.values() if profile.inbound]
-    return [f"{settings.topic_prefix}{name}" for name in names]
-
-
-def outbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """The topics that the gateway writes to."""
-    topics = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
-    return [f"{settings.topic_prefix}{topic}" for topic in sorted(topics)]
-
-
-async def make_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """Makes every topic that is missing, with its settings; returns the names that there are now."""
-    names = [*inbound_topics(settings, keeper), *outbound_topics(settings, keeper)]
-    try:
-        refused = await ensure_topics(make_cluster(settings), names, within=TOPICS_SECONDS)
-    except UNREACHABLE as error:
-        raise CannotRun(f"Kafka at {settings.kafka_servers} does not answer: {type(error).__name__}") from error
-    if refused:
-        raise CannotRun("; ".join(f"topic {name}: {error.__name__}" for name, error in refused.items()))
-    return names
-
-
-async def prepare(settings: Settings) -> list[str]:
-    """Makes the topics of everything that the database knows of; returns their names."""
-    database = Database(settings.database_url)
-    try:
-        keeper = Keeper(database)
-        await keeper.refresh()
-        topics = await make_topics(settings, keeper)
-        answers = [topic for topic in topics if topic.startswith(f"{settings.topic_prefix}actions.")]
-        async with database.transaction() as connection:
-            await partitions.expect_partitions(connection, answers, settings.kafka_partitions)
-        return topics
-    finally:
-        await database.close()
 
 
 class Gateway:
@@ -178,11 +108,13 @@ class Gateway:
         return profile
 
     def owed_to(self, caller: Caller) -> list[Destination]:
-        """The destinations of a caller: of its brands, or its one brand; of its organization's work."""
+        """The destinations of a caller: of its records and brands, or its one brand; of its organization's work."""
         directory = self.keeper.directory
         if caller.kind is CallerKind.ACCOUNT:
             brands = [caller.brand] if caller.brand else directory.brands_of(caller.name)
             owed = [one for brand in brands for one in directory.feeds.get(brand, ())]
+            if caller.brand is None and caller.source in directory.acks:
+                owed.append(directory.acks[caller.source])
         elif caller.kind is CallerKind.OPERATOR:
             owed = []
         else:
@@ -384,6 +316,8 @@ async def serve(settings: Settings, roles: Collection[str]) -> None:
     try:
         await insist_on_schema(gateway.database)
         with sole_run(gateway.database):
+            if settings.kafka_servers == "off":
+                await insist_on_no_topics(gateway.keeper)
             await gateway.run(roles)
     finally:
         await gateway.database.close()

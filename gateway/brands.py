@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gateway.core.values import replace
 from gateway.core.visibility import Audience
+from gateway.inbound.receipts import polled_receipts
 from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Problem, has_errors
-from gateway.mapping.profile import Profile, parse_profile
+from gateway.mapping.profile import Profile, ReceiptsTo, parse_profile
 from gateway.mapping.source import dotted
-from gateway.store.accounts import make_account
+from gateway.store.accounts import make_account, save_account
 from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import NewDestination, load_destinations, put_destinations
@@ -74,7 +76,10 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
             await activate_profile(connection, row)
             action = Action(author, "import", "profile", (profile.version,), f"{profile.brand}: {reason}")
             await write_action(connection, action, row.imported_at)
-        await make_account(connection, profile.account)
+        account = await make_account(connection, profile.account)
+        if profile.receipts is not None:
+            said = profile.receipts
+            await save_account(connection, replace(account, receipts=said.records, receipts_to=said.to))
         await put_destinations(connection, _destinations(profile))
         in_force = InForce(profile.brand, profile.reasons, profile.version)
         now = await database.now(connection)
@@ -121,6 +126,10 @@ def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> It
             what = f"version {row.version} is of the account {other.account}"
             yield Problem(file, profile.line_of("account"), "account", what)
             return
+        told = profile.receipts is not None and other.receipts not in {None, profile.receipts}
+        if row.brand != profile.brand and row.state == "active" and told and other.account == profile.account:
+            what = f"{row.brand}, of the same account, says otherwise"
+            yield Problem(file, profile.line_of("receipts"), "receipts", what)
         shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
         if row.brand != profile.brand and row.state == "active" and shares:
             yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
@@ -168,16 +177,19 @@ async def load_library(connection: Transaction) -> Profiles:
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:
     for one in profile.destinations:
-        settings = {"topic": one.topic} if one.topic is not None else {}
+        said = {"topic": one.topic, "on_error": one.on_error}
         yield NewDestination(
             name=one.name,
             kind=one.kind.value,
             audience=Audience.ENTERPRISE,
             owner=profile.brand,
-            settings=settings,
+            settings={name: value for name, value in said.items() if value is not None},
             strict=one.strict,
             sandbox=one.sandbox,
         )
+    if profile.receipts is not None and profile.receipts.to is ReceiptsTo.POLL:
+        yield polled_receipts(profile.account)
+        return
     yield NewDestination(
         name=f"receipts.{profile.account}",
         kind="kafka",

@@ -27,6 +27,7 @@ from gateway.simulation.commands import simulate
 from gateway.store.migrate import upgrade
 from gateway.store.readiness import NotReady, explained
 from gateway.telemetry import start_logging
+from gateway.topics import CannotRun, prepare
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ def run(
             _run_embedded(settings, roles)
         else:
             uvloop.run(composition.serve(settings, roles))
-    except (composition.CannotRun, NotReady, EmbeddedBrokerMissingError) as error:
+    except (CannotRun, NotReady, EmbeddedBrokerMissingError) as error:
         fail(str(error), NOT_SO)
 
 
@@ -72,7 +73,7 @@ def _run_embedded(settings: Settings, roles: set[str]) -> None:
         log.info("kafka.embedded", servers=broker.servers)
         settings = settings.model_copy(update={"kafka_servers": broker.servers})
         upgrade(settings.database_url)
-        asyncio.run(composition.prepare(settings))
+        asyncio.run(prepare(settings))
         uvloop.run(composition.serve(settings, roles))
 
 
@@ -100,8 +101,8 @@ def migrate() -> None:
         if settings.kafka_servers in {None, "off", "embedded"}:
             typer.echo(f"topics: none made, GATEWAY_KAFKA_SERVERS is {settings.kafka_servers or 'not set'}")
             return
-        topics = asyncio.run(composition.prepare(settings))
-    except (composition.CannotRun, NotReady) as error:
+        topics = asyncio.run(prepare(settings))
+    except (CannotRun, NotReady) as error:
         fail(str(error), NOT_SO)
     typer.echo(f"topics: {len(topics)} there")
 

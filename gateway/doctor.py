@@ -8,23 +8,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.app import CannotRun, inbound_topics, make_cluster, outbound_topics
 from gateway.finding import Finding, fine, problem, warning
 from gateway.inbound.doors import SHARED, Doors
 from gateway.keeper import Keeper
+from gateway.keys import key_id
 from gateway.mapping.library import load_folder
 from gateway.mapping.problems import has_errors
 from gateway.outbound.inspection import UNREACHABLE, find_topics, has_fast_client
 from gateway.outbound.topics import TOPIC_CONFIG
+from gateway.sealing import CannotOpen
 from gateway.standstill import examine_standstill
 from gateway.store.database import Database
+from gateway.store.keys import load_sealed
 from gateway.store.profiles import load_profiles
 from gateway.store.readiness import NotReady, explained, insist_on_schema
 from gateway.store.refused_calls import sum_refused_calls
+from gateway.topics import CannotRun, inbound_topics, make_cluster, outbound_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from gateway.sealing import Sealer
     from gateway.settings import Settings
 
 KAFKA_SECONDS = 10.0
@@ -61,9 +65,33 @@ async def _examine_database(settings: Settings, database: Database) -> list[Find
         findings.append(_examine_profiles(active, keeper))
         answers = Doors(settings.topic_prefix, dict).answers()
         now = await database.now(connection)
+        findings.append(_examine_secrets(settings, await load_sealed(connection)))
         findings += await examine_standstill(connection, answers, now)
         findings.append(_examine_calls(await sum_refused_calls(connection, now - REFUSED_WITHIN)))
     return findings
+
+
+def _examine_secrets(settings: Settings, sealed: Mapping[int, bytes]) -> Finding:
+    """Whether the sealing keys that are given open every secret that is kept."""
+    sealer = settings.sealer
+    if sealer is None:
+        if not sealed:
+            return fine("secrets", "there is no key whose secret would have to be opened")
+        told = f"GATEWAY_SECRET_KEYS is not set, and {len(sealed)} keys have secrets: no signature can be checked"
+        return warning("secrets", told, "give the keys that sealed them")
+    closed = [key_id(number) for number, secret in sealed.items() if not _opens(sealer, secret)]
+    if closed:
+        told = f"no key of GATEWAY_SECRET_KEYS opens the secrets of {', '.join(closed)}: their calls fail"
+        return problem("secrets", told, "give the key that sealed them too, or revoke them and make new ones")
+    return fine("secrets", f"the secrets of {len(sealed)} keys can be opened")
+
+
+def _opens(sealer: Sealer, secret: bytes) -> bool:
+    try:
+        sealer.open(secret)
+    except CannotOpen:
+        return False
+    return True
 
 
 def _examine_client() -> Finding:

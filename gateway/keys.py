@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from gateway.brands import load_library
 from gateway.core.ids import Kind, Ref
+from gateway.core.sandbox import source_of_tests
 from gateway.core.values import dataclass, replace
+from gateway.inbound.receipts import polled_receipts
 from gateway.inbound.work_topics import fetched_by
 from gateway.owners import find_named, own_account, own_organization
 from gateway.sealing import hash_token, new_secret, new_token
@@ -85,6 +87,11 @@ async def create_key(database: Database, sealer: Sealer, wanted: Wanted, by: Ope
             found = await load_organizations(connection, [owner])
             made = [fetched_by(one, sandbox=wanted.sandbox) for one in found.values()]
             await put_destinations(connection, [one for each in made for one in each])
+        if wanted.kind is CallerKind.ACCOUNT and wanted.brand is None:
+            # What became of its records, too: its Connect clients expect it there.
+            names = (one.name for one in await load_accounts(connection) if one.number == owner)
+            sources = [source_of_tests(name) if wanted.sandbox else name for name in names]
+            await put_destinations(connection, map(polled_receipts, sources))
         if wanted.brand is not None:
             await _insist_on_brand(connection, wanted.brand, owner)
         is_operator = wanted.kind is CallerKind.OPERATOR

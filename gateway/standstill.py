@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Idle partitions are noted every ten seconds; by now an active clock has looked at whatever is due.
 SOON = timedelta(minutes=1)
 LONG = timedelta(hours=1)
+A_DAY = timedelta(days=1)
 
 _RECORDS = {
     "requeued": ("waits for a clock", "is a gateway running with `--role clock`?"),
@@ -36,6 +37,7 @@ _DELIVERIES = {
 async def examine_standstill(connection: Transaction, answers: str, now: datetime) -> list[Finding]:
     """`answers` is what the topics begin with whose partitions expiry waits for."""
     findings = [await _examine_expiry(connection, answers, now), await _examine_destinations(connection)]
+    findings.append(await _examine_polling(connection, now))
     findings += _waiting("records", await checkup.find_waiting_records(connection), _RECORDS, now)
     findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection), _DELIVERIES, now)
     return findings
@@ -62,6 +64,15 @@ async def _examine_destinations(connection: Transaction) -> Finding:
         return fine("destinations", "all active")
     told = ", ".join(f"{name} {state}" for name, state in stopped.items())
     return warning("destinations", told, "what is owed to them waits until they are active")
+
+
+async def _examine_polling(connection: Transaction, now: datetime) -> Finding:
+    """What is due for a day was taken by no poll in that day: each takes what has been due longest."""
+    unpolled = await checkup.find_unpolled(connection, now - A_DAY)
+    if not unpolled:
+        return fine("polling", "every queue is polled, or nothing waits in it")
+    told = ", ".join(f"{one.state} ({one.count} jobs and records since {stamp(one.since)})" for one in unpolled)
+    return warning("polling", f"nobody fetches from {told}", "does its client run, and with a key that is live?")
 
 
 def _waiting(

@@ -156,6 +156,13 @@ def postgres_url(_postgres_templates) -> Iterator[str]:
 
 
 @pytest.fixture
+def another_postgres_url(_postgres_templates) -> Iterator[str]:
+    """A second one, to compare with."""
+    with _postgres_templates.fresh() as url:
+        yield url
+
+
+@pytest.fixture
 def sqlite_url(_sqlite_templates) -> Iterator[str]:
     """An empty, migrated SQLite database of the test's own."""
     with _sqlite_templates.fresh() as url:
@@ -202,6 +209,29 @@ def blank_database_url(request) -> Iterator[str]:
     name = "_sqlite_templates" if request.param == "sqlite" else "_postgres_templates"
     with request.getfixturevalue(name).blank() as url:
         yield url
+
+
+@pytest.fixture
+async def outbox(database_url):
+    """Either database with an `Outbox` on it (see tests.outbound)."""
+    from tests.outbound import Outbox, opened
+
+    async with opened(database_url) as database:
+        yield Outbox(database)
+
+
+@pytest.fixture
+async def account(outbox):
+    """The destination that an account polls."""
+    return await outbox.add_destination("feed.acme", kind="poll")
+
+
+@pytest.fixture
+def queue(outbox):
+    """The poll queue on that database."""
+    from tests.polling import queue_of
+
+    return queue_of(outbox.database)
 
 
 @pytest.fixture

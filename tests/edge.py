@@ -62,3 +62,24 @@ async def post_in(client, key, body, *, compressed=True, signature=None, **heade
 
 def bearer(key):
     return {"Authorization": f"Bearer {key['token']}"}
+
+
+async def poll(client, key, most=10):
+    """Messages that `/agent/out` hands out."""
+    answer = await post_signed(client, "/agent/out", key, orjson.dumps({"maxNumberOfMessages": most}))
+    assert answer.status_code == 200, answer.text
+    return [one["Message"] for one in answer.json()]
+
+
+async def acknowledge(client, key, message, result="success", error=""):
+    """What `/agent/ack` answers."""
+    # As the samples of several languages write it: by hand, escaping nothing.
+    receipt, procedure = message["Receipt"], message["Request"]["ProcedureID"]
+    body = f'{{"Receipt":"{receipt}","ProcedureID":"{procedure}","Result":"{result}","Error":"{error}"}}'
+    answer = await post_signed(client, "/agent/ack", key, body.encode())
+    assert answer.status_code == 200, answer.text
+    return answer.json()["result"]
+
+
+def put_in(message):
+    return message["Request"]["Payload"]["Actions"][0]["Put"]

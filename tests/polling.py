@@ -54,11 +54,17 @@ async def only_delivery(outbox):
     return row
 
 
-async def import_polled(road):
-    """Harborline's next version, with a poll queue beside its topic."""
+async def import_polled(road, *, version=2, added=(), **about):
+    """Harborline's next version, with a poll queue as its only destination; `about`: what is said of that besides.
+
+    `added` are a member of the profile and a row that it gets.
+    """
     text = (BRANDS / "harborline" / "profile.v1.yaml").read_text(encoding="utf-8")
-    text = text.replace("version: 1\n", "version: 2\n", 1)
-    feed = "destinations:\n  - {name: feed.harborline.poll, kind: poll}\n"
+    text = text.replace("version: 1\n", f"version: {version}\n", 1)
+    for member, row in added:
+        text = text.replace(f"{member}:\n", f"{member}:\n  - {row}\n", 1)
+    said = "".join(f", {name}: {value}" for name, value in about.items())
+    feed = f"destinations:\n  - {{name: feed.harborline.poll, kind: poll{said}}}\n"
     text = text.replace("destinations:\n", feed, 1) if "\ndestinations:\n" in text else f"{text}\n{feed}"
     found = await import_profile(road.database, text, file="profile.yaml", author="ops", reason="test")
     assert found.profiles, found.problems

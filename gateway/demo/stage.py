@@ -19,7 +19,6 @@ from typing import Any
 import orjson
 from pydantic import SecretStr
 
-from gateway import app as composition
 from gateway.brands import import_folder
 from gateway.children import Child, free_port
 from gateway.demo.folders import kept_secret_keys, own_folder
@@ -33,6 +32,7 @@ from gateway.store.database import Database
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CallerKind
 from gateway.store.migrate import upgrade
+from gateway.topics import make_cluster, prepare
 
 PARTITIONS = 2
 MARGIN_SECONDS = 1
@@ -213,12 +213,12 @@ async def _prepare(settings: Settings, world: World) -> dict[str, dict[str, str]
         keys = await _make_keys(database, settings, world)
     finally:
         await database.close()
-    await composition.prepare(settings)
+    await prepare(settings)
     by_topic = [provider for provider in world.providers.values() if provider.road == KAFKA]
     names = [provider.topic for provider in by_topic]
     names += [f"{feed}.{provider.handle}.v1" for provider in by_topic for feed in ("work", "receipts")]
     topics = [f"{settings.topic_prefix}{name}" for name in names]
-    refused = await ensure_topics(composition.make_cluster(settings), topics, within=TOPICS_SECONDS)
+    refused = await ensure_topics(make_cluster(settings), topics, within=TOPICS_SECONDS)
     if refused:
         raise StageFailed(f"the broker makes no topics: {', '.join(refused)}")
     return keys

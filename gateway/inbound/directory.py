@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One immutable state of it. `active` are the profiles in force, by brand."""
+    """One immutable state of it. `active` are the profiles in force, by brand.
+
+    By sender: `receipts` are the topics of what became of records, `acks` the poll queues of the same.
+    """
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
     active: Mapping[str, Profile] = field(default_factory=dict)
     feeds: Mapping[str, tuple[Destination, ...]] = field(default_factory=dict)
     work: Mapping[str, tuple[Destination, ...]] = field(default_factory=dict)
     receipts: Mapping[str, Destination] = field(default_factory=dict)
+    acks: Mapping[str, Destination] = field(default_factory=dict)
     notifications: tuple[Destination, ...] = ()
 
     def brands_of(self, source: str) -> list[str]:
@@ -56,14 +60,17 @@ def make_directory(
     feeds: dict[str, tuple[Destination, ...]] = {}
     work: dict[str, tuple[Destination, ...]] = {}
     receipts: dict[str, Destination] = {}
+    acks: dict[str, Destination] = {}
     notifications: tuple[Destination, ...] = ()
     for one in endpoints:
         if one.name == NOTIFICATIONS:
             notifications = (one,)
         elif one.name.startswith("receipts."):
             receipts[one.owner] = one
+        elif one.name.startswith("acks."):
+            acks[one.owner] = one
         elif one.audience is Audience.ENTERPRISE:
             feeds[one.owner] = (*feeds.get(one.owner, ()), one)
         elif one.audience is Audience.PROVIDER:
             work[one.owner] = (*work.get(one.owner, ()), one)
-    return Directory({one.name: one for one in accounts}, active, feeds, work, receipts, notifications)
+    return Directory({one.name: one for one in accounts}, active, feeds, work, receipts, acks, notifications)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200
 SHARED = ("offers.v1", "bookings.v1", "actions.v1")
-HTTP_OFFERS, HTTP_ACTIONS, HTTP_BOOKINGS = "http.offers", "http.actions", "http.bookings"
+HTTP_DOORS = HTTP_OFFERS, HTTP_ACTIONS, HTTP_BOOKINGS = "http.offers", "http.actions", "http.bookings"
 _HTTP = {HTTP_OFFERS: Side.ENTERPRISE, HTTP_ACTIONS: Side.PROVIDER, HTTP_BOOKINGS: Side.BOOKING_PAGE}
 _SIDES = {"offers": Side.ENTERPRISE, "actions": Side.PROVIDER, "bookings": Side.BOOKING_PAGE}
 

@@ -50,7 +50,8 @@ _STATES: dict[type[Outcome], str] = {
 class Entry:
     """`kept` is the row that it has already, when it is decided again; what is not `is_recorded` never has one.
 
-    `first` is the record that a repeat repeats.
+    `form` is the protocol that it speaks, where it could be read; `first` the record that a repeat repeats; `receipts`
+    how many it has had.
     """
 
     number: int
@@ -67,6 +68,8 @@ class Entry:
     first: int | None = None
     job: int | None = None
     brand: str | None = None
+    form: Form | None = None
+    receipts: int = 0
 
     @property
     def was_parked(self) -> bool:
@@ -145,6 +148,7 @@ def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors
         type=envelope.type[:100] or None,
         digest=reading.digest if isinstance(reading, Translated) else hashlib.sha256(raw.value or b"").hexdigest(),
         brand=brand if brand is not None and translated else raw.brand,
+        form=envelope.form,
     )
 
 
@@ -209,7 +213,7 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         entry = _unread(row.number, raw, row.received_at, why)
     else:
         entry = read_entry(row.number, raw, row.received_at, doors, directory)
-    entry.kept = row
+    entry.kept, entry.receipts = row, row.receipts
     return entry
 
 
@@ -260,6 +264,7 @@ def row_of(entry: Entry, now: datetime) -> RecordRow:
         waits_for=waits,
         waits_text=outcome.text if isinstance(outcome, Unmapped) else None,
         settled_at=now if settled else None,
+        receipts=entry.receipts,
         headers=() if is_repeat else raw.headers,
         raw=None if is_repeat else raw.value,
     )

@@ -174,15 +174,16 @@ class Appending:
             yield from self.directory.notifications
 
     def add_receipt(self, entry: Entry, destination: Destination, body: Mapping[str, object]) -> None:
-        """Appends the receipt of a record, in a lane of its own."""
-        number = self.take("event")
+        """Appends the receipt of a record, in a lane of its own, behind those that it had before."""
+        number, position = self.take("event"), entry.receipts
+        entry.receipts += 1
         self.events.append(
             NewEvent(
                 number=number,
                 type=EventType.RECORD_SETTLED,
                 job=None,
                 source="gateway",
-                position=0,
+                position=position,
                 jobversion=None,
                 brand=None,
                 profile_version=None,
@@ -199,7 +200,7 @@ class Appending:
                 event=number,
                 destination=destination.number,
                 lane=-entry.number,
-                position=0,
+                position=position,
                 rank=_rank(EventType.RECORD_SETTLED),
             )
         )

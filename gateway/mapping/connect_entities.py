@@ -1,16 +1,16 @@
 """The entities of Dispatch Connect, outbound: our members under the names and words that its published clients read.
 
-What clients reach into without asking (address, customer, lists) is always there once the job's details are known;
-other members are left out where nothing is known. Pure.
+What clients reach into without asking (address, customer, lists) is always there; other members are left out where
+nothing is known. Nothing is null: readers with fixed types fail on a number that is. Moments are in milliseconds with
+`Z`: such readers take a longer fraction for as many milliseconds. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.document import stamp
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, find_number
 from gateway.core.job import Closure, JobStatus, VisitStatus
@@ -45,21 +45,37 @@ _JOB_DETAILS = (
     "marketing_attributions",
     "contacts",
 )
-_OFFER_TYPES: Final = frozenset({"offer.submit", "offer.submit.v1", "offer", "job"})
+# By the event that a record made; what makes none (organizations, users) is saved.
+_DONE: Final[Words] = {
+    EventType.JOB_OFFERED.value: "Created offer",
+    EventType.JOB_CREATED.value: "Created job",
+    EventType.JOB_AMENDED.value: "Updated job",
+    EventType.JOB_DECLINED.value: "Canceled offer",
+    EventType.JOB_CANCELED.value: "Canceled job",
+    EventType.JOB_RESTORED.value: "Restored job",
+    EventType.JOB_COMPLETED.value: "Completed job",
+    EventType.APPOINTMENT_SCHEDULED.value: "Created appointment",
+    EventType.APPOINTMENT_CHANGED.value: "Updated appointment",
+    EventType.APPOINTMENT_EN_ROUTE.value: "Updated appointment",
+    EventType.APPOINTMENT_STARTED.value: "Updated appointment",
+    EventType.APPOINTMENT_PAUSED.value: "Updated appointment",
+    EventType.APPOINTMENT_COMPLETED.value: "Completed appointment",
+    EventType.APPOINTMENT_CANCELED.value: "Canceled appointment",
+    EventType.APPOINTMENT_DELETED.value: "Canceled appointment",
+    EventType.NOTE_ADDED.value: "Created attachment",
+    EventType.NOTE_PUBLISHED.value: "Created attachment",
+    EventType.REMINDER_SENT.value: "Created reminder",
+}
 
 
 def job_entity(members: Body, details: Body | None, words: Words) -> Made:
-    """`job`, with all `details` where they are known and open to the receiver."""
+    """`job`, with all `details` where they are open to the receiver."""
     job = _part(members, "job")
-    made: Made = {**_identity(job), "title": _text(job.get("title"))}
-    if details is not None:
-        made |= _details(details)
+    made: Made = {**_identity(job), "title": _text(job.get("title")), **_details(details or {})}
     ended, status = members.get("closure"), _text(members.get("status"))
     made["status"] = words.get(ended, ended) if isinstance(ended, str) else words.get(status, status)
     _add_reason(made, members)
-    for name in ("accept_by", "revision"):
-        if members.get(name) is not None:
-            made[name] = members[name]
+    made |= {"accept_by": _moment(members.get("accept_by")), "revision": members.get("revision")}
     organization = _part(job, "organization")
     number = _number(Kind.ORGANIZATION, organization)
     if number is not None:
@@ -88,11 +104,12 @@ def appointment_entity(visit: Json, members: Body, words: Words) -> Made:
     }
     start, seconds = held.get("start"), held.get("duration_seconds")
     if isinstance(start, str) and isinstance(seconds, int):
-        made |= {"time": start, "duration": seconds, "start_time": start}
-        made["end_time"] = stamp(datetime.fromisoformat(start) + timedelta(seconds=seconds))
-    window = held.get("window")
-    if isinstance(window, dict):
-        made |= {"window_start_time": window.get("start"), "window_end_time": window.get("end")}
+        begins = datetime.fromisoformat(start)
+        ends = begins + timedelta(seconds=seconds)
+        made |= {"time": milliseconds(begins), "duration": seconds}
+        made |= {"start_time": milliseconds(begins), "end_time": milliseconds(ends)}
+    window = _part(held, "window")
+    made |= {"window_start_time": _moment(window.get("start")), "window_end_time": _moment(window.get("end"))}
     _add_reason(made, held)
     return made
 
@@ -126,7 +143,7 @@ def survey_entity(members: Body) -> Made:
 
 def ack_entity(receipt: Body, kept: KeptJob | None) -> Made:
     """`ack`: what became of a record that the poller had sent, with what was made of it."""
-    record, outcome = _part(receipt, "record"), _text(receipt.get("outcome"))
+    record = _part(receipt, "record")
     kind = _text(record.get("type"))
     told: Made = {name: value for name, value in receipt.items() if name in {"outcome", "reason", "field", "detail"}}
     told["record_type"] = kind
@@ -144,17 +161,20 @@ def ack_entity(receipt: Body, kept: KeptJob | None) -> Made:
             "title": _text(kept.details.get("title")),
             "description": _text(kept.details.get("description")),
         }
-    is_offer = kept is not None and kept.status == JobStatus.OFFERED.value and kind in _OFFER_TYPES
-    if outcome == "applied" and is_offer:
-        text = "Created offer"
-    else:
-        reason = receipt.get("reason")
-        text = f"{outcome.capitalize()} {kind or 'record'}" + (f": {reason}" if isinstance(reason, str) else "")
-    return {"ack_message": text, "data": told}
+    return {"ack_message": _told(receipt, kind), "data": told}
+
+
+def _told(receipt: Body, kind: str) -> str:
+    """A sentence: what was done, or why nothing was."""
+    outcome, reason = _text(receipt.get("outcome")), _text(receipt.get("reason"))
+    if outcome == "applied":
+        return _DONE.get(_text(receipt.get("event"))) or f"Saved {kind or 'record'}"
+    why = [reason.replace("_", " "), _text(receipt.get("field")), _text(receipt.get("detail"))]
+    return f"{outcome.capitalize()} {kind or 'record'}: {', '.join(filter(None, why))}"
 
 
 def _details(details: Body) -> Made:
-    made: Made = {name: details[name] for name in _JOB_DETAILS if details.get(name) is not None}
+    made: Made = {name: details.get(name) for name in _JOB_DETAILS}
     if isinstance(details.get("title"), str):
         made["title"] = details["title"]
     paid = details.get("service_fee_precollected")
@@ -162,16 +182,14 @@ def _details(details: Body) -> Made:
         # Both spellings: the inbound one, and the one with another underscore, which is a number to its readers.
         made |= {"service_fee_precollected": paid, "service_fee_pre_collected": int(paid)}
     address = _part(details, "address")
-    made["address"] = _known(address)
-    if isinstance(address.get("timezone"), str):
-        made["timezone"] = address["timezone"]
+    made |= {"address": dict(address), "timezone": address.get("timezone")}
     made["customer"] = _customer(_part(details, "customer"), details)
     machines = details.get("equipment")
     listed = machines if isinstance(machines, list) else []
     made["equipment_descriptions"] = [_machine(one) for one in listed if isinstance(one, dict)]
     times = details.get("suggested_times")
     made["suggested_times"] = [
-        {"start_time": one.get("start"), "end_time": one.get("end")}
+        {"start_time": _moment(one.get("start")), "end_time": _moment(one.get("end"))}
         for one in (times if isinstance(times, list) else [])
         if isinstance(one, dict)
     ]
@@ -191,11 +209,11 @@ def _customer(customer: Body, details: Body) -> Made:
     numbers = [one for one in phones if isinstance(one, dict)] if isinstance(phones, list) else []
     main = next((one for one in numbers if one.get("primary") is True), numbers[0] if numbers else {})
     made["phone_number"] = _text(main.get("number"))
-    made["phone_numbers"] = [_known(one) for one in numbers]
+    made["phone_numbers"] = [dict(one) for one in numbers]
     home, work = _part(customer, "address"), _part(details, "address")
     made["city"] = _text(home.get("city") or work.get("city"))
     if home:
-        made["home_address"] = _known(home)
+        made["home_address"] = dict(home)
     for ours, theirs in (("id", "external_id"), ("company", "company_name"), ("notes", "notes")):
         if isinstance(customer.get(ours), str):
             made[theirs] = customer[ours]
@@ -203,11 +221,11 @@ def _customer(customer: Body, details: Body) -> Made:
 
 
 def _machine(machine: Body) -> Made:
-    return {"equipment_type" if name == "type" else name: value for name, value in _known(machine).items()}
+    return {"equipment_type" if name == "type" else name: value for name, value in machine.items()}
 
 
 def _identity(job: Body) -> Made:
-    """`external_id` and its list form; both are there even where the job has none, for clients that index into them."""
+    """The list of external ids is there even where the job has none, for clients that index into it."""
     own = job.get("external_id")
     return {
         "id": _number(Kind.JOB, job),
@@ -231,8 +249,20 @@ def _number(kind: Kind, members: Body) -> int | None:
     return find_number(kind, _text(members.get("id")))
 
 
-def _known(members: Body) -> Made:
-    return {name: value for name, value in members.items() if value is not None}
+def without_nulls(value: Json) -> Json:
+    """The same without members that are null, however deep."""
+    if isinstance(value, dict):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def milliseconds(moment: datetime) -> str:
+    """RFC 3339 in UTC with three digits of a second and `Z`, as Connect's own samples write it."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def _moment(text: Json) -> str | None:
+    return milliseconds(datetime.fromisoformat(text)) if isinstance(text, str) else None
 
 
 def _part(members: Body, name: str) -> Body:

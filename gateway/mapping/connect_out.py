@@ -8,7 +8,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.core.document import stamp
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, canonical_id, find_number
 from gateway.core.job import Closure, JobStatus
@@ -21,8 +20,10 @@ from gateway.mapping.connect_entities import (
     appointment_entity,
     attachment_entity,
     job_entity,
+    milliseconds,
     offer_entity,
     survey_entity,
+    without_nulls,
 )
 from gateway.mapping.members import event_members, receipt_members
 from gateway.mapping.render import Unrenderable, WhyNot
@@ -122,8 +123,8 @@ def _entity(
     audience: Audience,
     kept: KeptJob | None,
 ) -> dict[str, Json]:
-    recorded_at = stamp(event.recorded_at)
-    created_at = stamp(kept.created_at) if kept is not None and kept.created_at is not None else recorded_at
+    recorded_at = milliseconds(event.recorded_at)
+    created_at = milliseconds(kept.created_at) if kept is not None and kept.created_at is not None else recorded_at
     match part.entity:
         case Entity.JOB:
             return {
@@ -177,4 +178,4 @@ def job_of(event: StoredEvent) -> int | None:
 
 
 def _as_put(part: Part, entity: dict[str, Json]) -> dict[str, Json]:
-    return {"Put": {part.entity.value: entity}}
+    return {"Put": {part.entity.value: without_nulls(entity)}}

@@ -62,7 +62,7 @@ _NOTE = ("id", "revision")
 _RECORD = ("id", "message_id", "type", "arrived_at")
 _VISIT = ("id", "status", "previous_status", "start", "duration_seconds", "assigned", "window")
 _REASON = ("kind", "text", "code", "label", "outcome")
-_RECEIPT = ("job", "outcome", "reason", "field", "detail", "about", "first")
+_RECEIPT = ("job", "outcome", "event", "reason", "field", "detail", "about", "first")
 
 _COMPLETE: Final = JobStatus.COMPLETE.value
 _CANCELED: Final = Closure.CANCELED.value

@@ -160,6 +160,13 @@ class DestinationKind(StrEnum):
     FEED = "feed"
 
 
+class OnError(StrEnum):
+    """What a poller's `error` does: the message comes again on the schedule, or is dead with the poller's words."""
+
+    RETRY = "retry"
+    DEAD = "dead"
+
+
 class Some(StrEnum):
     """Shorthands for which events a destination gets."""
 
@@ -170,8 +177,8 @@ class Some(StrEnum):
 class Destination(Part):
     """Where the brand's feed goes. `strict`: a dead delivery stops its lane until someone looks at it.
 
-    What is polled is handed out in Connect's form, whatever the form of the feed. `sandbox`: it gets what becomes of
-    jobs that test keys send, and nothing else; the others get nothing of these.
+    What is polled is handed out in Connect's form, whatever the form of the feed; `on_error` is for it alone. With
+    `sandbox` it gets what becomes of jobs that test keys send, and nothing else; the others get nothing of these.
     """
 
     name: Topic
@@ -180,6 +187,7 @@ class Destination(Part):
     events: Some | tuple[EventType, ...] = Some.ALL
     strict: StrictBool = True
     sandbox: StrictBool = False
+    on_error: OnError | None = None
 
     @model_validator(mode="after")
     def _has_a_topic_where_it_needs_one(self) -> Destination:
@@ -187,7 +195,33 @@ class Destination(Part):
             raise ValueError("a destination of kind kafka needs a topic")
         if self.kind is not DestinationKind.KAFKA and self.topic is not None:
             raise ValueError(f"a destination of kind {self.kind} has no topic")
+        if self.kind is not DestinationKind.POLL and self.on_error is not None:
+            raise ValueError("on_error is for destinations of kind poll")
         return self
+
+
+class ReceiptsFor(StrEnum):
+    """Of which records an account is told what became of them."""
+
+    ALL = "all"
+    PROBLEMS = "problems"
+    NONE = "none"
+
+
+class ReceiptsTo(StrEnum):
+    """Where it is told: its topic, or the queue that it polls by Dispatch Connect."""
+
+    TOPIC = "topic"
+    POLL = "poll"
+
+
+class Receipts(Part):
+    """What the brand's account is told of its records, of every brand. What is not said is as the protocol has it:
+    all those that came by Connect in the poll queue, of others the problems on the topic.
+    """
+
+    records: ReceiptsFor | None = None
+    to: ReceiptsTo | None = None
 
 
 class ConnectWords(Part):
@@ -241,6 +275,7 @@ class Profile(Part):
     tables: Mapping[Word, Mapping[Text, StrictStr | StrictInt]] = Field(default_factory=dict)
     feed: Feed = Feed()
     connect: ConnectWords = ConnectWords()
+    receipts: Receipts | None = None
     destinations: tuple[Destination, ...] = ()
     inbound: Inbound | None = None
     booking_page: BrandsPage | None = None

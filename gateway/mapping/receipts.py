@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Receipt:
     """`outcome` is the record's state; it and `reason` are stable words.
 
-    `member` is the one at fault, `first` the record that this one repeats.
+    `member` is the one at fault, `first` the record that this one repeats, `event` the type of the one that it made.
 
     `about` is what the sender needs besides: what closed the offer and when, or its new terms.
     """
@@ -35,6 +35,7 @@ class Receipt:
     job: int | None = None
     about: Members = field(default_factory=dict)
     first: int | None = None
+    event: str | None = None
 
 
 def receipt_body(receipt: Receipt) -> dict[str, Json]:
@@ -48,7 +49,7 @@ def receipt_body(receipt: Receipt) -> dict[str, Json]:
         },
         "outcome": receipt.outcome,
     }
-    known = {"reason": receipt.reason, "field": receipt.member, "detail": receipt.detail}
+    known = {"event": receipt.event, "reason": receipt.reason, "field": receipt.member, "detail": receipt.detail}
     body.update({name: member for name, member in known.items() if member is not None})
     if receipt.job is not None:
         body["job"] = canonical_id(Kind.JOB, receipt.job)
@@ -64,7 +65,13 @@ def example_receipts(at: datetime) -> dict[str, Receipt]:
     offer, accept = "offer.submit.v1", "offer.accept.v1"
     return {
         "applied": Receipt(
-            record=8001, message_id="m-1", message_type=offer, arrived_at=at, outcome="applied", job=1041
+            record=8001,
+            message_id="m-1",
+            message_type=offer,
+            arrived_at=at,
+            outcome="applied",
+            event="job.offered",
+            job=1041,
         ),
         "repeat": Receipt(
             record=8002,

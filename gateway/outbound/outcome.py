@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias, assert_never
 
 from gateway.core.values import dataclass
 from gateway.outbound.schedule import next_delay
+from gateway.store.claims import ClaimedDelivery
+from gateway.store.recording import Tried
 
 
 class FaultDomain(StrEnum):
@@ -123,6 +126,36 @@ def next_step(outcome: Outcome, retries: int, jitter: float) -> Next:
             )
         case _:
             assert_never(outcome)
+
+
+def tried_as(one: ClaimedDelivery, outcome: Outcome, jitter: float, *, begun_at: datetime, ended_at: datetime) -> Tried:
+    """What a try of `one` is recorded as; its next message stays the same.
+
+    It left the building, unless the transport was away.
+    """
+    step = next_step(outcome, one.retries, jitter)
+    left = not is_away(outcome)
+    return Tried(
+        delivery=one,
+        state=step.state,
+        outcome=step.outcome,
+        begun_at=begun_at,
+        reason=step.reason,
+        detail=step.detail,
+        fault_domain=step.domain,
+        due_at=None if step.delay is None else ended_at + timedelta(seconds=step.delay),
+        duration_ms=round((ended_at - begun_at).total_seconds() * 1000),
+        attempted=left,
+        retried=step.counts,
+        # A first try that succeeded needs no row of its own; one that says nothing about the delivery neither.
+        noted=left and (step.state != "delivered" or one.attempts > 0),
+        part=one.part,
+    )
+
+
+def is_away(outcome: Outcome) -> bool:
+    """Whether the transport was away: that says nothing about the delivery."""
+    return isinstance(outcome, Retryable) and outcome.reason is Fault.TRANSPORT_AWAY
 
 
 def _retried(outcome: Retryable, delay: float | None) -> Next:

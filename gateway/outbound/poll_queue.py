@@ -17,7 +17,7 @@ from gateway.core.values import dataclass
 from gateway.mapping import connect_out
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
-from gateway.outbound.outcome import Fault, Rejected, Retryable, next_step
+from gateway.outbound.outcome import Fault, Rejected, Retryable, tried_as
 from gateway.outbound.texts import text_of
 from gateway.store.claims import claim
 from gateway.store.clock import DatabaseClock
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 KIND = "poll"
 LEASE = timedelta(seconds=120)
+# What an error does, as the destination's settings have it: `retry`, or `dead`.
+ON_ERROR = "on_error"
 # Whoever asks for more gets this many at a time.
 LARGEST = 100
 # Claims of one call: several destinations share each, and what cannot be handed out makes room.
@@ -137,8 +139,9 @@ class PollQueue:
         """Settles what `receipt` stands for, if it is owed to one of `destinations`.
 
         Without `error` the delivery's next message is due, or it is delivered. With it the try has failed, for the
-        reason that the partner gives, and comes again as the schedule has it. A receipt counts once, and no more when
-        the message was handed out again; what does not count changes nothing.
+        reason that the partner gives: it comes again as the schedule has it, or is dead where the destination takes an
+        error as final. A receipt counts once, and no more when the message was handed out again; what does not count
+        changes nothing.
         """
         read = _RECEIPT.fullmatch(receipt)
         if read is None:
@@ -157,7 +160,11 @@ class PollQueue:
             parts = connect_out.parts(one.event, lane.destination.audience)
             if place != _place(one, parts):
                 return Acknowledged.NOT_YOURS_OR_OLD
-            tried = self._failed(one, error, now) if error is not None else _succeeded(one, parts, place, now)
+            tried = (
+                self._failed(one, lane.destination, error, now)
+                if error is not None
+                else _succeeded(one, parts, place, now)
+            )
             await record(connection, held, [LaneResult(lane, [tried])], now)
         self._attempted(lane.destination, tried)
         return Acknowledged.SETTLED if error is None else Acknowledged.FAILED
@@ -233,28 +240,14 @@ class PollQueue:
         )
 
     def _unmade(self, one: ClaimedDelivery, outcome: Rejected, now: datetime) -> Tried:
-        return self._tried(one, outcome, now, attempted=False)
+        return tried_as(one, outcome, self._jitter(), begun_at=now, ended_at=now)._replace(attempted=False)
 
-    def _failed(self, one: ClaimedDelivery, error: str, now: datetime) -> Tried:
+    def _failed(self, one: ClaimedDelivery, destination: Destination, error: str, now: datetime) -> Tried:
         # Control characters and lone surrogates are not stored.
         told = "".join(sign if sign.isprintable() else " " for sign in error)
-        return self._tried(one, Retryable(Fault.REFUSED, told), now, attempted=True)
-
-    def _tried(self, one: ClaimedDelivery, outcome: Rejected | Retryable, now: datetime, *, attempted: bool) -> Tried:
-        step = next_step(outcome, one.retries, self._jitter())
-        return Tried(
-            delivery=one,
-            state=step.state,
-            outcome=step.outcome,
-            begun_at=now,
-            reason=step.reason,
-            detail=step.detail,
-            fault_domain=step.domain,
-            due_at=None if step.delay is None else now + timedelta(seconds=step.delay),
-            attempted=attempted,
-            retried=step.counts,
-            part=one.part,
-        )
+        is_final = destination.settings.get(ON_ERROR) == "dead"
+        outcome = Rejected(Fault.REFUSED, told) if is_final else Retryable(Fault.REFUSED, told)
+        return tried_as(one, outcome, self._jitter(), begun_at=now, ended_at=now)
 
 
 def _succeeded(one: ClaimedDelivery, parts: Sequence[connect_out.Part], place: int, now: datetime) -> Tried:

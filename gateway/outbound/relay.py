@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from gateway.core.values import dataclass
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
-from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, next_step
+from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, is_away, tried_as
 from gateway.outbound.publisher import Outgoing, Publisher, Recording
 from gateway.outbound.texts import text_of
 from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
@@ -242,7 +242,7 @@ class Relay:
                 tried = self._tried(one, document, None, begun_at, took)
             else:
                 outcome = next(published)
-                reachable = reachable and not _is_away(outcome)
+                reachable = reachable and not is_away(outcome)
                 tried = self._tried(one, outcome, document, begun_at, took)
             work.tried.setdefault(lane.place, []).append(tried)
         return reachable
@@ -267,24 +267,10 @@ class Relay:
     def _tried(
         self, one: ClaimedDelivery, outcome: Outcome, document: Document | None, begun_at: datetime, took: timedelta
     ) -> Tried:
-        step = next_step(outcome, one.retries, self._jitter())
-        is_away = _is_away(outcome)
-        return Tried(
-            delivery=one,
-            state=step.state,
-            outcome=step.outcome,
-            begun_at=begun_at,
-            reason=step.reason,
-            detail=step.detail,
-            fault_domain=step.domain,
-            due_at=None if step.delay is None else begun_at + took + timedelta(seconds=step.delay),
-            digest=None if document is None else hashlib.sha256(document.body).hexdigest(),
-            duration_ms=round(took.total_seconds() * 1000),
-            attempted=document is not None and not is_away,
-            retried=step.counts,
-            # A first try that succeeded needs no row of its own; one that says nothing about the delivery neither.
-            noted=not is_away and (step.state != "delivered" or one.attempts > 0),
-        )
+        tried = tried_as(one, outcome, self._jitter(), begun_at=begun_at, ended_at=begun_at + took)
+        if document is None:
+            return tried._replace(attempted=False)
+        return tried._replace(digest=hashlib.sha256(document.body).hexdigest())
 
     async def _record(self, work: Work) -> None:
         """Records in one short transaction, again and again while the database is away and the lease lasts."""
@@ -317,7 +303,3 @@ class Relay:
 
 def _all_delivered(work: Work, lane: ClaimedLane) -> bool:
     return all(tried.state == "delivered" for tried in work.tried[lane.place])
-
-
-def _is_away(outcome: Outcome) -> bool:
-    return isinstance(outcome, Retryable) and outcome.reason is Fault.TRANSPORT_AWAY

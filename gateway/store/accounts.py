@@ -16,22 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An enterprise. `receipts`: which of its records are answered: all | problems | none."""
+    """An enterprise. `receipts`: which of its records are answered: all | problems | none.
+
+    `receipts_to`: where: topic | poll. Where it has not chosen, the protocol of the record decides.
+    """
 
     number: int
     name: str
     first_party: bool = False
-    receipts: str = "problems"
+    receipts: str | None = None
+    receipts_to: str | None = None
 
 
 async def load_accounts(connection: AsyncConnection) -> list[Account]:
     rows = await connection.execute(select(account).order_by(account.c.number))
-    return [Account(row.number, row.name, row.first_party, row.receipts) for row in rows]
+    return [Account(row.number, row.name, row.first_party, row.receipts, row.receipts_to) for row in rows]
 
 
 async def save_account(connection: AsyncConnection, one: Account) -> None:
     """Makes or changes an account; its number stays."""
-    values = {"number": one.number, "name": one.name, "first_party": one.first_party, "receipts": one.receipts}
+    values = {name: getattr(one, name) for name in ("number", "name", "first_party", "receipts", "receipts_to")}
     await upsert(connection, account, [values])
 
 

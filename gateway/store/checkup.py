@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from gateway.core.values import dataclass
-from gateway.store.tables import caught_up, delivery, destination, inbound_record, job
+from gateway.store.tables import caught_up, delivery, destination, inbound_record, job, lane
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,7 @@ _OWED = ("pending", "held", "dead")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many are in a state, and since when the oldest is."""
+    """How many are in a state, or in a queue, and since when the oldest is."""
 
     state: str
     count: int
@@ -63,6 +63,16 @@ async def count_overdue_offers(connection: AsyncConnection, before: datetime) ->
     """Open offers that should have been answered before `before`."""
     query = select(func.count()).select_from(job).where(job.c.accept_by.is_not(None), job.c.accept_by < before)
     return int((await connection.execute(query)).scalar_one())
+
+
+async def find_unpolled(connection: AsyncConnection, before: datetime) -> list[Waiting]:
+    """Active queues, by name, with something that was due before `before` and that no poll has taken since."""
+    query = select(destination.c.name, func.count(), func.min(lane.c.due_at)).join_from(
+        destination, lane, lane.c.destination == destination.c.number
+    )
+    query = query.where(destination.c.kind == "poll", destination.c.state == "active", lane.c.due_at < before)
+    rows = await connection.execute(query.group_by(destination.c.name).order_by(destination.c.name))
+    return [Waiting(*row) for row in rows]
 
 
 async def find_stopped_destinations(connection: AsyncConnection) -> dict[str, str]:

@@ -73,6 +73,7 @@ class RecordRow:
     waits_for: Ref | None = None
     waits_text: str | None = None
     settled_at: datetime | None = None
+    receipts: int = 0
     headers: tuple[tuple[str, bytes | None], ...] = ()
     raw: bytes | None = None
 
@@ -155,6 +156,7 @@ def _row(one: RecordRow) -> dict[str, Any]:
         "waits_id": waits.external_id if waits else None,
         "waits_text": one.waits_text,
         "settled_at": one.settled_at,
+        "receipts": one.receipts,
         "headers": codec.encode([[name, value.hex() if value is not None else None] for name, value in one.headers])
         if one.headers
         else None,
@@ -190,6 +192,7 @@ def record_from(row: Any) -> RecordRow:
         waits_for=waits,
         waits_text=row["waits_text"],
         settled_at=row["settled_at"],
+        receipts=row["receipts"],
         headers=tuple((name, bytes.fromhex(value) if value is not None else None) for name, value in headers),
         raw=row["raw"],
     )

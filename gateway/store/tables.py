@@ -48,14 +48,16 @@ counter = Table(
     Column("next", Number, nullable=False),
 )
 
-# An enterprise. `receipts`: all | problems | none. `first_party`: the organizations it puts are its branches.
+# An enterprise; `first_party`: the organizations it puts are its branches. `receipts`: all | problems | none,
+# `receipts_to`: topic | poll; null: as the record's protocol has it.
 account = Table(
     "account",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("name", String(100), nullable=False, unique=True),
     Column("first_party", Boolean, nullable=False, default=False),
-    Column("receipts", String(10), nullable=False, default="problems"),
+    Column("receipts", String(10)),
+    Column("receipts_to", String(10)),
 )
 
 # A service company. `members` is what was put of it, `latest` the digest of each source's last put (JSON).
@@ -165,7 +167,8 @@ reference = Table(
 # `place` columns are null for HTTP and internal records. `holds_id`: this row owns (source, message_id); repeats,
 # refused and quarantined ones do not. A repeat points at the `first` and keeps no bytes. Parked ones wait on
 # (waits_source, waits_kind, waits_id), or on job `job` that an unmapped record holds. `by_user`: whose own key sent it.
-# `receipt_position`: its place among its sender's receipts; null until somebody reads them, and when decided anew.
+# `receipts` counts its own; `receipt_position`: its place among its sender's, null until somebody reads them, and when
+# decided anew.
 inbound_record = Table(
     "inbound_record",
     metadata,
@@ -195,6 +198,7 @@ inbound_record = Table(
     Column("waits_text", Text),
     Column("settled_at", Moment),
     Column("receipt_position", Number),
+    Column("receipts", SmallInteger, nullable=False, server_default="0"),
     Column("headers", Text),
     Column("raw", LargeBinary),
     Index(

@@ -17,9 +17,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from gateway import cli_output
-from gateway.app import CannotRun, sole_run
+from gateway.app import sole_run
 from gateway.cli import app
 from gateway.store.database import Database
+from gateway.topics import CannotRun
 from tests.eventually import eventually
 from tests.inbound import LAKESIDE, START, enterprise, offer, opened, provider
 from tests.mapping_versions import harborline

@@ -22,7 +22,8 @@ def environment(staffed_url):
     return {
         **os.environ,
         "GATEWAY_DATABASE_URL": staffed_url,
-        "GATEWAY_KAFKA_SERVERS": "off",
+        # Nobody is there: the edge needs no broker.
+        "GATEWAY_KAFKA_SERVERS": "127.0.0.1:9",
         "GATEWAY_HTTP_PORT": str(free_port()),
         "GATEWAY_SECRET_KEYS": SEALING_KEY,
     }
@@ -93,3 +94,15 @@ async def test_without_a_broker_an_offer_reaches_the_providers_feed_and_its_rece
         assert [one["type"] for one in await items()] == ["job.offered.v1"]
         [receipt] = (await client.get("/v1/records", headers=evergreen)).json()["items"]
         assert (receipt["record"]["type"], receipt["outcome"]) == ("offer.submit", "applied")
+
+
+async def test_without_kafka_a_profile_with_a_topic_is_an_error_at_start_in_words(environment):
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "run", "--role", "edge"),
+        env=environment | {"GATEWAY_KAFKA_SERVERS": "off"},
+        stderr=subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(run.communicate(), 60)
+    assert run.returncode == 1
+    told = " ".join(said.decode().split())
+    assert "GATEWAY_KAFKA_SERVERS is off, and the profile of harborline has destinations on Kafka" in told

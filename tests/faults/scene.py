@@ -13,11 +13,11 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import func, select
 
-from gateway.app import prepare
 from gateway.children import Child
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.tables import delivery, event, inbound_record, intake, lane
+from gateway.topics import prepare
 from tests.eventually import eventually
 from tests.inbound import START, offer, provider
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import orjson
-import pytest
 
 from gateway.core.reasons import Reason, ReasonKind
 from gateway.outbound.outcome import Fault, Rejected, Retryable
@@ -13,15 +12,9 @@ from gateway.store.claims import claim
 from gateway.store.deliveries import Operator, Verdict, release_held, reopen, skip
 from gateway.store.delivery_queries import count_deliveries, count_owed, find_delivery, list_deliveries
 from gateway.store.destinations import find_due_destinations
-from tests.outbound import LEASE, Outbox, RecordingPublisher, opened, render_plainly
+from tests.outbound import LEASE, RecordingPublisher, render_plainly
 
 KIM = Operator(author="kim", reason="asked by the brand")
-
-
-@pytest.fixture
-async def outbox(database_url):
-    async with opened(database_url) as database:
-        yield Outbox(database)
 
 
 async def send(outbox, *answers):

@@ -3,17 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from gateway import doctor
-from gateway.app import prepare
 from gateway.doctor import examine
 from gateway.finding import Level
+from gateway.sealing import new_sealing_key
 from gateway.settings import Settings
 from gateway.store.columns import to_microseconds
 from gateway.store.refused_calls import RefusedCalls, add_refused_calls
+from gateway.topics import prepare
 from tests.brokers import create_topics
 from tests.eventually import eventually
-from tests.inbound import ago, offer, opened, provider
+from tests.inbound import LAKESIDE, ago, offer, opened, provider
+from tests.keys import SEALING_KEY, make_key
 
 
 @pytest.fixture
@@ -88,6 +91,37 @@ async def test_many_calls_that_proved_nothing_are_told(road, settings, count, le
     async with road.database.transaction() as connection:
         await add_refused_calls(connection, counted + old)
     assert await found(settings, "callers") == [(level, f"{count} calls proved nothing in the last two hours")]
+
+
+async def test_a_queue_that_nobody_has_polled_for_a_day_is_told(road, settings):
+    await make_key(road.database, organization=LAKESIDE)
+    await road.gateway.keeper.refresh()
+    await road.receive(offer("A-1"), offer("A-2"))
+    for when, level in ((ago(hours=23), Level.OK), (ago(hours=25), Level.WARNING)):
+        value = to_microseconds(when) if road.database.is_sqlite else when
+        await road.execute("UPDATE lane SET due_at = :moment", moment=value)
+        ((found_level, told),) = await found(settings, "polling")
+        assert found_level is level
+    assert f"poll.{LAKESIDE} (2 jobs" in told
+    assert "feed.harborline" not in told, "a relay's"
+    [queue] = road.gateway.keeper.directory.work[LAKESIDE]
+    assert len(await road.gateway.make_poll_queue().hand_out([queue], 10)) == 2
+    assert [level for level, _ in await found(settings, "polling")] == [Level.OK]
+
+
+async def test_secrets_that_no_sealing_key_opens_are_a_problem(road, settings):
+    assert [level for level, _ in await found(settings, "secrets")] == [Level.OK], "there is none"
+    await make_key(road.database, organization=LAKESIDE)
+    given = {
+        None: (Level.WARNING, "no signature can be checked"),
+        SEALING_KEY: (Level.OK, "the secrets of 1 keys can be opened"),
+        f"{new_sealing_key()},{SEALING_KEY}": (Level.OK, "can be opened"),
+        new_sealing_key(): (Level.PROBLEM, "opens the secrets of key-1"),
+    }
+    for keys, (level, told) in given.items():
+        changed = settings.model_copy(update={"secret_keys": None if keys is None else SecretStr(keys)})
+        ((found_level, found_told),) = await found(changed, "secrets")
+        assert (found_level, told in found_told) == (level, True), found_told
 
 
 async def test_a_profile_that_cannot_be_read_is_a_problem(road, settings):

@@ -66,7 +66,8 @@ async def road(staffed_url):
 async def running(road):
     """The address of the edge as a server on this machine."""
     gathering = Gathering(road.receiver.receive)
-    edge = road.gateway.make_edge(Callers(road.database, Sealer([SEALING_KEY])), gathering)
+    callers = Callers(road.database, Sealer([SEALING_KEY]))
+    edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
     port, stop = free_port(), asyncio.Event()
     tasks = [asyncio.create_task(gathering.run()), asyncio.create_task(serve(edge, "127.0.0.1", port, stop))]
     place = f"http://127.0.0.1:{port}"

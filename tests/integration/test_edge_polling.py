@@ -1,10 +1,9 @@
 """Connect both ways by HTTP: an account's offer is polled by its provider, answered, and the answer polled back."""
 
-import orjson
 import pytest
 
 from gateway.store import tables
-from tests.edge import envelope, post_in, post_signed, serving
+from tests.edge import acknowledge, envelope, poll, post_in, post_signed, put_in, serving
 from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
 from tests.keys import make_key
 from tests.polling import import_polled
@@ -32,25 +31,6 @@ async def client(road, evergreen, lakeside):
     await road.gateway.keeper.refresh()
     async with serving(road) as client:
         yield client
-
-
-async def poll(client, key, most=10):
-    answer = await post_signed(client, "/agent/out", key, orjson.dumps({"maxNumberOfMessages": most}))
-    assert answer.status_code == 200, answer.text
-    return [one["Message"] for one in answer.json()]
-
-
-async def acknowledge(client, key, message, result="success", error=""):
-    # As the samples of several languages write it: by hand, escaping nothing.
-    receipt, procedure = message["Receipt"], message["Request"]["ProcedureID"]
-    body = f'{{"Receipt":"{receipt}","ProcedureID":"{procedure}","Result":"{result}","Error":"{error}"}}'
-    answer = await post_signed(client, "/agent/ack", key, body.encode())
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
-
-
-def put_in(message):
-    return message["Request"]["Payload"]["Actions"][0]["Put"]
 
 
 async def drained(client, key):
@@ -90,6 +70,20 @@ async def test_an_error_with_quotes_in_it_is_understood_and_the_message_comes_ag
     assert await acknowledge(client, lakeside, message) == "not_yours_or_old"
     [row] = await road.rows(tables.attempt)
     assert row["detail"] == 'no "customer" here, sorry'
+
+
+async def test_a_brand_may_say_that_an_error_is_final(staffed_url):
+    async with opened(staffed_url) as road:
+        await import_polled(road, on_error="dead")
+        key = await make_key(road.database, account=EVERGREEN)
+        await road.gateway.keeper.refresh()
+        async with serving(road) as client:
+            await road.receive(offer("A-1"))
+            [message] = await poll(client, key)
+            assert await acknowledge(client, key, message, "error", 'no "customer" here') == "failed"
+        [row] = await road.rows(tables.delivery, tables.delivery.c.state == "dead")
+        assert (row["reason"], row["detail"]) == ("refused", 'no "customer" here')
+        assert await road.is_balanced()
 
 
 async def test_nobody_settles_what_is_anothers(road, client, evergreen, lakeside):

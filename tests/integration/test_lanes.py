@@ -17,12 +17,6 @@ from tests.statements import statements_within
 
 
 @pytest.fixture
-async def outbox(database_url):
-    async with opened(database_url) as database:
-        yield Outbox(database)
-
-
-@pytest.fixture
 async def postgres_outbox(postgres_url):
     """Two transactions at a time are PostgreSQL's; SQLite has one writer."""
     async with opened(postgres_url) as database:

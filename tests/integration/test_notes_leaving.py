@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from gateway.core.events import NoteRevision
 from gateway.core.notes import Note
 from gateway.core.visibility import Audience, Private, Visibility
@@ -13,15 +11,9 @@ from gateway.store.bulk import Writes
 from gateway.store.claims import claim
 from gateway.store.destinations import find_due_destinations
 from gateway.store.notes import save_notes
-from tests.outbound import LEASE, Outbox, RecordingPublisher, opened, render_plainly
+from tests.outbound import LEASE, RecordingPublisher, render_plainly
 
 SECRET = "the dog bites"
-
-
-@pytest.fixture
-async def outbox(database_url):
-    async with opened(database_url) as database:
-        yield Outbox(database)
 
 
 async def put_note(outbox, *, visibility=Visibility.PUBLIC, revision=1):

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import orjson
-import pytest
 
 from gateway.core.notes import Note
 from gateway.core.visibility import Audience, Private, Visibility
@@ -11,26 +10,9 @@ from gateway.outbound.poll_queue import Acknowledged
 from gateway.store import codec, tables
 from gateway.store.bulk import Writes
 from gateway.store.notes import save_notes
-from tests.outbound import Outbox, opened
 from tests.polling import body, only_delivery, owe, put_of, queue_of
 
 SETTLED, FAILED, OLD = Acknowledged.SETTLED, Acknowledged.FAILED, Acknowledged.NOT_YOURS_OR_OLD
-
-
-@pytest.fixture
-async def outbox(database_url):
-    async with opened(database_url) as database:
-        yield Outbox(database)
-
-
-@pytest.fixture
-async def account(outbox):
-    return await outbox.add_destination("feed.acme", kind="poll")
-
-
-@pytest.fixture
-def queue(outbox):
-    return queue_of(outbox.database)
 
 
 async def test_an_event_of_several_entities_is_one_message_each_and_the_last_answer_delivers_it(outbox, account, queue):

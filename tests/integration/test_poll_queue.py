@@ -18,22 +18,6 @@ from tests.polling import jobs_of, only_delivery, owe, plain, put_of, queue_of
 SETTLED, FAILED, OLD = Acknowledged.SETTLED, Acknowledged.FAILED, Acknowledged.NOT_YOURS_OR_OLD
 
 
-@pytest.fixture
-async def outbox(database_url):
-    async with opened(database_url) as database:
-        yield Outbox(database)
-
-
-@pytest.fixture
-async def account(outbox):
-    return await outbox.add_destination("feed.acme", kind="poll")
-
-
-@pytest.fixture
-def queue(outbox):
-    return queue_of(outbox.database)
-
-
 async def test_hands_out_what_is_due_and_an_acknowledgement_delivers_it(outbox, account, queue):
     await owe(outbox, 1, to=account)
     [one] = await queue.hand_out([account], 10)
@@ -181,6 +165,22 @@ async def test_when_the_schedule_has_ended_an_error_ends_the_delivery(outbox, ac
     row = await only_delivery(outbox)
     assert (row["state"], row["reason"]) == ("dead", "schedule_exhausted")
     assert await queue.hand_out([account], 10) == []
+
+
+async def test_where_an_error_is_final_the_delivery_is_dead_with_the_partners_words(outbox, queue):
+    strict = await outbox.add_destination("feed.acme", kind="poll", on_error="dead")
+    await owe(outbox, 1, 1, to=strict)
+    [one] = await queue.hand_out([strict], 10)
+    assert await queue.acknowledge([strict], one.receipt, error="we know no such job" + "!" * 1000) is FAILED
+    row = (await outbox.deliveries())[one.delivery]
+    assert (row["state"], row["reason"], row["attempts"], row["retries"]) == ("dead", "refused", 1, 0)
+    [attempt] = await outbox.rows(tables.attempt)
+    assert (attempt["outcome"], attempt["reason"], attempt["fault_domain"]) == ("rejected", "refused", "partner")
+    assert attempt["detail"].startswith("we know no such job!")
+    assert len(attempt["detail"]) == 500
+    assert await queue.acknowledge([strict], one.receipt, error=None) is OLD
+    await outbox.end_leases()
+    assert await queue.hand_out([strict], 10) == [], "what is behind it waits for an operator"
 
 
 async def test_what_cannot_be_rendered_is_dead_and_makes_room_for_the_next(outbox, account):

@@ -7,7 +7,8 @@ from gateway.outbound.poll_queue import Acknowledged
 from gateway.store.aggregates import load_organizations
 from gateway.store.destinations import load_destinations, put_destinations
 from gateway.store.tables import organization
-from tests.inbound import LAKESIDE, offer, opened, provider
+from gateway.topics import CannotRun, insist_on_no_topics
+from tests.inbound import LAKESIDE, Road, import_brands, make_gateway, offer, opened, provider
 from tests.polling import import_polled, put_of
 
 
@@ -33,6 +34,16 @@ async def test_an_offer_is_polled_answered_and_its_answer_polled(road):
             assert (members["external_id"], bool(members["customer"]["phone_number"])) == ("A-1", True)
     assert told == [("job", "offered"), ("job", "unscheduled"), ("joboffer", "accepted")]
     assert await road.is_balanced()
+
+
+async def test_without_kafka_a_gateway_starts_whose_profiles_are_all_polled(database_url):
+    gateway = make_gateway(database_url)
+    await import_polled(Road(gateway))
+    await insist_on_no_topics(gateway.keeper)
+    await import_brands(gateway, "ironpeak")
+    with pytest.raises(CannotRun):
+        await insist_on_no_topics(gateway.keeper)
+    await gateway.database.close()
 
 
 async def both_queues(road):

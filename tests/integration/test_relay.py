@@ -18,12 +18,6 @@ from tests.eventually import eventually
 from tests.outbound import Outbox, RecordingPublisher, opened, render_plainly
 
 
-@pytest.fixture
-async def outbox(database_url):
-    async with opened(database_url) as database:
-        yield Outbox(database)
-
-
 def relay_of(outbox, publisher, render=render_plainly, **about):
     return Relay(outbox.database, publisher, render, jitter=lambda: 0.0, **about)
 

@@ -8,10 +8,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from gateway import app
-from gateway.app import Gateway, prepare
+from gateway.app import Gateway
 from gateway.inbound import subscribers
 from gateway.settings import Settings
 from gateway.store.tables import caught_up, destination, inbound_record
+from gateway.topics import prepare
 from tests.eventually import eventually
 from tests.inbound import LAKESIDE, PREFIX, Road, import_brands, offer, opened, provider
 

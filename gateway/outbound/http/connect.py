@@ -52,7 +52,10 @@ def agent_out(callers: Callers, queue: PollQueue, owed_to: Owed) -> Endpoint:
 
 
 def agent_ack(callers: Callers, queue: PollQueue, owed_to: Owed) -> Endpoint:
-    """The endpoint. 200 with `result`: settled, failed (it comes again), or not_yours_or_old (nothing has changed)."""
+    """The endpoint. 200 with `result`: settled, failed, or not_yours_or_old (nothing has changed).
+
+    What failed comes again, or is dead, as its destination has it.
+    """
 
     async def endpoint(request: Request) -> Response:
         body = await read_body(request, most=MOST_BYTES)

@@ -24,7 +24,8 @@ def upgrade() -> None:
         sa.Column("number", NUMBER, autoincrement=False, nullable=False),
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("first_party", sa.Boolean(), nullable=False),
-        sa.Column("receipts", sa.String(10), nullable=False),
+        sa.Column("receipts", sa.String(10)),
+        sa.Column("receipts_to", sa.String(10)),
         sa.PrimaryKeyConstraint("number", name="pk_account"),
         sa.UniqueConstraint("name", name="uq_account_name"),
     )
@@ -149,6 +150,7 @@ def upgrade() -> None:
         sa.Column("waits_text", sa.Text()),
         sa.Column("settled_at", MOMENT),
         sa.Column("receipt_position", NUMBER),
+        sa.Column("receipts", sa.SmallInteger, nullable=False, server_default="0"),
         sa.Column("headers", sa.Text()),
         sa.Column("raw", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("number", name="pk_inbound_record"),
