@@ -1,9 +1,10 @@
 """What a poll and its answer cost does not depend on how much waits, nor on how much is out, not due, or done."""
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from gateway.outbound.poll_queue import Acknowledged
 from tests.outbound import Outbox, opened
@@ -20,11 +21,15 @@ async def rows_looked_at(url, work):
     """
     counted = []
     async with opened(url) as database:
+        begin = database.transaction
 
-        def count(connection):
-            counted.append(int(connection.exec_driver_sql(_FETCHED).scalar_one() or 0))
+        @asynccontextmanager
+        async def counting():
+            async with begin() as connection:
+                yield connection
+                counted.append(int((await connection.exec_driver_sql(_FETCHED)).scalar_one() or 0))
 
-        event.listen(database.engine.sync_engine, "commit", count)
+        database.transaction = counting
         done = await work(queue_of(database))
     [rows] = counted
     return done, rows
