@@ -68,6 +68,11 @@ class Entry:
     brand: str | None = None
 
     @property
+    def request(self) -> bytes | None:
+        """What it has in common with the others of its request."""
+        return self.raw.request
+
+    @property
     def was_parked(self) -> bool:
         """Whether it comes from among those that waited, and not anew."""
         return self.kept is not None and self.kept.state == "parked"

@@ -7,6 +7,8 @@ from datetime import datetime
 from gateway.core.parties import Side
 from gateway.core.values import dataclass
 
+REQUEST_HEADER = "gateway_request"
+
 
 @dataclass(slots=True, kw_only=True)
 class RawRecord:
@@ -34,3 +36,10 @@ class RawRecord:
         was read.
         """
         return self.arrived_at
+
+    @property
+    def request(self) -> bytes | None:
+        """The mark that records of one request carry. A message of a topic is a request of its own."""
+        if self.partition is not None or not self.headers:
+            return None
+        return next((content for name, content in self.headers if name == REQUEST_HEADER), None)

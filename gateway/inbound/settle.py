@@ -18,8 +18,10 @@ from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.reasons import DEFAULT_REASONS
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
-from gateway.inbound.entry import GATEWAY, log_bug
+from gateway.inbound.entry import log_bug
+from gateway.inbound.folding import find_folded, folded, is_undecided
 from gateway.inbound.known import Known, waits_for
+from gateway.inbound.names import refuse_brand, takes_an_accounts_name
 from gateway.inbound.pointing import USER_COMMANDS, find_brand, organization_named, organization_pointer, route
 from gateway.inbound.receipts import find_receipt
 from gateway.inbound.senders import find_actor
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.core.job import Job
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
+    from gateway.inbound.folding import Companions
     from gateway.inbound.recipients import Appending
 
 _NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
@@ -49,6 +52,7 @@ class Settlement:
     directory: Directory
     appending: Appending
     now: datetime
+    companions: Companions
     bugs: int = 0
 
     def settle(self, entry: Entry) -> list[Entry]:
@@ -66,11 +70,18 @@ class Settlement:
         settled = []
         while due:
             one = due.pop(0)
+            if not is_undecided(one, self.known):
+                continue
             if self.known.left or self.known.left_jobs:
                 self.known.hold_left(before=_received(one))
-            self._settle_guarded(one)
+            pair = find_folded(one, self.companions, self.known)
+            if pair is None or self._find_repeat(pair[1]) is not None:
+                self._settle_guarded(one)
+                settled.append(one)
+            else:
+                self._settle_as_one(*pair)
+                settled += pair
             self.appending.expect(one)
-            settled.append(one)
             woken = self._find_woken()
             if woken:
                 due = sorted((*due, *woken), key=_received)
@@ -88,9 +99,13 @@ class Settlement:
             log_bug(entry.number, error)
             self.appending.rewind(mark)
             entry.outcome = Quarantined(why=Why.BUG, detail="the gateway failed on this record")
-        outcome = entry.outcome
-        if isinstance(outcome, Quarantined) and outcome.why is Why.BUG:
+        if isinstance(entry.outcome, Quarantined) and entry.outcome.why is Why.BUG:
             self.bugs += 1
+        self._conclude(entry)
+
+    def _conclude(self, entry: Entry) -> None:
+        """What follows from an outcome besides what it did to its job."""
+        outcome = entry.outcome
         if isinstance(outcome, Parked):
             self.known.parked[entry.number] = entry
         if isinstance(outcome, Refused | Quarantined):
@@ -99,6 +114,19 @@ class Settlement:
         receipt = find_receipt(entry, self.appending.directory)
         if receipt is not None:
             self.appending.add_receipt(entry, *receipt)
+
+    def _settle_as_one(self, accept: Entry, appointment: Entry) -> None:
+        """Both end alike, by the one decision; where there turns out to be nothing to accept, each by its own."""
+        plain, accept.reading = accept.reading, folded(accept, appointment)
+        self._settle_guarded(accept)
+        accept.reading = plain
+        outcome = accept.outcome
+        if not isinstance(outcome, Applied | Refused | Parked):
+            self._settle_guarded(appointment)
+            return
+        appointment.outcome = Applied() if isinstance(outcome, Applied) else outcome
+        appointment.job, appointment.brand = accept.job, accept.brand
+        self._conclude(appointment)
 
     def _settle(self, entry: Entry) -> None:
         reading = entry.reading
@@ -196,7 +224,7 @@ class Settlement:
             command, refs = meant.command, meant.refs
         if isinstance(command, SubmitOffer | CreateJob) and job is None:
             brand = find_brand(reading, self.directory)
-            refusal = self._refuse_brand(brand, reading, actor)
+            refusal = refuse_brand(brand, reading, actor, self.directory)
             if refusal is not None:
                 entry.outcome = refusal
                 return
@@ -219,30 +247,11 @@ class Settlement:
             clock_ahead=clock_ahead,
         )
         organization = made or self._organization(reading, command, actor, refs, job)
-        if organization is None and self._takes_an_accounts_name(reading):
+        if organization is None and takes_an_accounts_name(reading, self.directory):
             entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="an account has this name")
             return
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
-
-    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor) -> Refused | None:
-        if brand is None:
-            several = actor.side is Side.ENTERPRISE and self.directory.brands_of(reading.source)
-            return Refused(why=Why.BRAND_REQUIRED, member="data.brand") if several else None
-        profile = self.directory.active.get(brand)
-        owner = self.directory.accounts.get(profile.account) if profile else None
-        if owner is None or owner.number != actor.account:
-            return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
-        return None
-
-    def _takes_an_accounts_name(self, reading: Translated) -> bool:
-        """Names of senders tell their ids, message ids and receipts apart: no organization is made under another's."""
-        named = organization_named(reading)
-        names = {named.external_id} if named is not None else set()
-        if reading.side is Side.PROVIDER:
-            names.add(reading.source)
-        taken = GATEWAY in names or any(name in self.directory.accounts for name in names)
-        return taken and isinstance(reading.command, PutOrganization)
 
     def _organization(
         self, reading: Translated, command: Command, actor: Actor, refs: Refs, job: Job | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import orjson
 from starlette.responses import Response
@@ -12,18 +13,20 @@ from starlette.responses import Response
 from gateway.core.ids import Kind, canonical_id
 from gateway.inbound.http.taking import record_of, take_in
 from gateway.inbound.receipts import receipt_of
+from gateway.inbound.record import REQUEST_HEADER
 from gateway.mapping.receipts import receipt_body
 from gateway.web.bodies import inflate, read_body, read_json
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
     from gateway.core.parties import Json
     from gateway.inbound.entry import Entry
     from gateway.inbound.gathering import Gathering
+    from gateway.inbound.record import RawRecord
     from gateway.web.callers import Callers
 
 MOST_RECORDS = 1_000
@@ -46,11 +49,20 @@ def agent_in(callers: Callers, gathering: Gathering) -> Callable[[Request], Awai
         request_id = request.headers.get("MessageId")
         ids = (f"{request_id}#{index}" if request_id else None for index in range(len(envelopes)))
         records = [record_of(caller, _encode(one), own) for one, own in zip(envelopes, ids, strict=True)]
+        if len(records) > 1:
+            _mark_as_one_request(records)
         entries = await take_in(gathering, records)
         told = [_outcome(index, entry) for index, entry in enumerate(entries)]
         return Response(orjson.dumps({"records": told}), media_type="application/json")
 
     return endpoint
+
+
+def _mark_as_one_request(records: Sequence[RawRecord]) -> None:
+    """Kept with each record: an acceptance and its first appointment find each other whenever they are decided."""
+    mark = (REQUEST_HEADER, uuid4().hex.encode())
+    for record in records:
+        record.headers = (*record.headers, mark)
 
 
 def _encode(envelope: Json) -> bytes:
