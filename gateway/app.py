@@ -265,7 +265,8 @@ class Gateway:
     async def _edge(self) -> None:
         callers = Callers(self.database, self.settings.sealer)
         gathering = Gathering(self.make_receiver().receive)
-        edge = make_edge(self.database, callers, gathering, self.make_poll_queue(), self.polled_by)
+        queue, directory = self.make_poll_queue(), lambda: self.keeper.directory
+        edge = make_edge(self.database, callers, gathering, queue, self.polled_by, directory)
         try:
             async with asyncio.TaskGroup() as group:
                 behind = [group.create_task(gathering.run()), group.create_task(self._note_use(callers))]

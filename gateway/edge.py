@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from gateway.inbound.directory import Directory
     from gateway.inbound.gathering import Gathering
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
@@ -45,10 +46,11 @@ def make_edge(
     gathering: Gathering,
     queue: PollQueue,
     owed_to: Callable[[Caller], Sequence[Destination]],
+    directory: Callable[[], Directory],
 ) -> FastAPI:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from by polling.
+    `owed_to` are the destinations that a caller fetches from by polling; `directory` gives the profiles in force.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -56,7 +58,7 @@ def make_edge(
     edge.add_exception_handler(Exception, _answer_bug)
     edge.add_api_route("/healthz", _alive, include_in_schema=False)
     edge.add_api_route("/readyz", _readiness(database), include_in_schema=False)
-    edge.add_route("/agent/in", agent_in(callers, gathering), methods=["POST"])
+    edge.add_route("/agent/in", agent_in(callers, gathering, directory), methods=["POST"])
     edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")

@@ -22,10 +22,10 @@ async def serving(road, receive=None):
     gathering = Gathering(receive or road.receiver.receive)
     callers = Callers(road.database, Sealer([SEALING_KEY]))
 
+    gateway = road.gateway
     running = asyncio.create_task(gathering.run())
-    transport = httpx.ASGITransport(
-        make_edge(road.database, callers, gathering, road.gateway.make_poll_queue(), road.gateway.polled_by)
-    )
+    queue, directory = gateway.make_poll_queue(), lambda: gateway.keeper.directory
+    transport = httpx.ASGITransport(make_edge(road.database, callers, gathering, queue, gateway.polled_by, directory))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
     running.cancel()

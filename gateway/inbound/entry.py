@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Side
-from gateway.core.values import dataclass
+from gateway.core.values import dataclass, replace
 from gateway.inbound.connect import translate_connect
 from gateway.inbound.doors import Door
 from gateway.inbound.envelope import Envelope, Form, read
 from gateway.inbound.headers import read_headers
 from gateway.inbound.moments import read_moment
 from gateway.inbound.parsing import is_sound, parse
-from gateway.inbound.record import RawRecord
+from gateway.inbound.record import BRAND, MESSAGE_ID, RECORD_TYPE, REQUEST, RawRecord
 from gateway.inbound.shapes import MAX_ID
 from gateway.inbound.translate import translate
 from gateway.inbound.translated import Translated
@@ -49,7 +49,7 @@ _STATES: dict[type[Outcome], str] = {
 class Entry:
     """`kept` is the row that it has already, when it is decided again; what is not `is_recorded` never has one.
 
-    `first` is the record that a repeat repeats.
+    `first` is the record that a repeat repeats. `request` is what records of one request have in common.
     """
 
     number: int
@@ -66,11 +66,7 @@ class Entry:
     first: int | None = None
     job: int | None = None
     brand: str | None = None
-
-    @property
-    def request(self) -> bytes | None:
-        """What it has in common with the others of its request."""
-        return self.raw.request
+    request: str | None = None
 
     @property
     def was_parked(self) -> bool:
@@ -129,13 +125,18 @@ def _unread(number: int, raw: RawRecord, received_at: datetime, why: Quarantined
 
 def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
     brand = None if raw.door == INTERNAL_DOOR else doors.door(raw.door).brand
-    envelope = read(raw) if brand is None else _read_own(raw, brand, directory)
+    record_type, key_brand = raw.find_mark(RECORD_TYPE), raw.find_mark(BRAND)
+    if record_type is not None:
+        brand = key_brand
+    envelope = read(raw) if brand is None else _read_own(raw, brand, record_type, directory)
     if isinstance(envelope, Quarantined):
         return _unread(number, raw, received_at, envelope)
     if envelope.form is Form.CONNECT:
         reading = translate_connect(envelope, raw.side)
     else:
         reading = translate(envelope, raw.side, raw.arrived_at)
+    if key_brand is not None and isinstance(reading, Translated) and reading.brand is None:
+        reading = replace(reading, brand=key_brand)
     translated = isinstance(reading, Translated)
     return Entry(
         number=number,
@@ -147,11 +148,15 @@ def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors
         type=envelope.type[:100] or None,
         digest=reading.digest if isinstance(reading, Translated) else hashlib.sha256(raw.value or b"").hexdigest(),
         brand=brand if translated else None,
+        request=raw.find_mark(REQUEST),
     )
 
 
-def _read_own(raw: RawRecord, brand: str, directory: Directory) -> Envelope | Quarantined:
-    """A brand's own JSON, translated by its profile into what a CloudEvent would have said."""
+def _read_own(raw: RawRecord, brand: str, record_type: str | None, directory: Directory) -> Envelope | Quarantined:
+    """A brand's own JSON, translated by its profile into what a CloudEvent would have said.
+
+    A record without an id of its own has the one that its request gave it.
+    """
     profile = directory.active.get(brand)
     if profile is None or raw.bound_source is None:
         return unreadable(Unreadable.UNKNOWN_TYPE, "", "the brand has no active profile")
@@ -159,18 +164,19 @@ def _read_own(raw: RawRecord, brand: str, directory: Directory) -> Envelope | Qu
     flaw = headers.flaw or (parsed if isinstance(parsed, Quarantined) else parsed.flaw)
     if flaw is not None or isinstance(parsed, Quarantined):
         return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
-    message = translate_own(profile, parsed.tree)
+    message = translate_own(profile, parsed.tree, record_type)
     if not isinstance(message, CanonicalMessage):
         flaw = Quarantined(why=message.reason, member=message.field or None, detail=message.detail)
         return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
     moment = read_moment(message.time) if message.time is not None else None
     flaw_in_time = unreadable(moment, "time") if isinstance(moment, Unreadable) else None
-    flaw = _refuse_id(message.id, "id") or _refuse_id(message.subject, "subject") or flaw_in_time
+    own_id = message.id or raw.find_mark(MESSAGE_ID)
+    flaw = _refuse_id(own_id, "id") or _refuse_id(message.subject, "subject") or flaw_in_time
     return Envelope(
         type=message.type,
         version=1,
         source=raw.bound_source,
-        id=message.id if flaw is None else None,
+        id=own_id if flaw is None else None,
         subject=message.subject,
         time=moment if not isinstance(moment, Unreadable) else None,
         data={**message.data, "brand": brand} if message.type in _NAMES_A_BRAND else message.data,

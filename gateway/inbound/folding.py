@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from gateway.inbound.known import Known
     from gateway.inbound.references import Pointer
 
-Companions: TypeAlias = "Mapping[tuple[bytes, Pointer], Sequence[Entry]]"
+Companions: TypeAlias = "Mapping[tuple[str, Pointer], Sequence[Entry]]"
 
 _ACCEPTS = frozenset({Meaning.ACCEPT_OR_NOTHING, Meaning.ACCEPT_OR_RESTORE})
 
 
 def find_companions(entries: Iterable[Entry]) -> Companions:
     """Acceptances and new visits of one job that came in one request, in the order received, where there are both."""
-    found: dict[tuple[bytes, Pointer], list[Entry]] = {}
+    found: dict[tuple[str, Pointer], list[Entry]] = {}
     for entry in entries:
         if entry.request is not None and (_accepts(entry) or _adds(entry)):
             found.setdefault((entry.request, _job(entry)), []).append(entry)

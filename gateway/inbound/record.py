@@ -7,7 +7,8 @@ from datetime import datetime
 from gateway.core.parties import Side
 from gateway.core.values import dataclass
 
-REQUEST_HEADER = "gateway_request"
+# What the endpoints note beside a record, kept with its headers.
+MESSAGE_ID, REQUEST, BRAND, RECORD_TYPE = "ce_id", "gateway_request", "gateway_brand", "gateway_record_type"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,9 +38,8 @@ class RawRecord:
         """
         return self.arrived_at
 
-    @property
-    def request(self) -> bytes | None:
-        """The mark that records of one request carry. A message of a topic is a request of its own."""
+    def find_mark(self, name: str) -> str | None:
+        """What the endpoint noted under `name`. A message of a topic has no such marks, whatever its headers say."""
         if self.partition is not None or not self.headers:
             return None
-        return next((content for name, content in self.headers if name == REQUEST_HEADER), None)
+        return next((text.decode() for own, text in self.headers if own == name and text is not None), None)

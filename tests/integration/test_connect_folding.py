@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from gateway.core.ids import Kind, canonical_id
-from gateway.inbound.record import REQUEST_HEADER
+from gateway.inbound.record import REQUEST
 from gateway.store import tables
 from gateway.store.deliveries import Operator
 from gateway.store.releasing import requeue
@@ -223,7 +223,7 @@ async def test_a_key_that_another_jobs_visit_has_does_not_keep_the_offer_from_be
 
 async def test_a_message_of_a_topic_is_a_request_of_its_own_whatever_its_headers_say(road):
     job = await offered(road)
-    headers = (("ce_source", LAKESIDE.encode()), (REQUEST_HEADER, b"same"))
+    headers = (("ce_source", LAKESIDE.encode()), (REQUEST, b"same"))
     records = [Message(ACTIONS, orjson.dumps(one), headers) for one in (accept(job), appointment(job))]
     assert await road.receive(*records) == ["applied"] * 2
     assert await road.told() == ["job.offered", "job.accepted", "appointment.scheduled"]
