@@ -202,8 +202,10 @@ class Settlement:
     def _matched(self, reading: Translated) -> Ref | int | None:
         """The organization that is meant: by its id, or by what is said of it, else by the handle it is to have."""
         pointer = self._resolved(organization_pointer(reading))
-        by_handle = self.known.number(organization_named(reading)) if isinstance(pointer, Ref) else None
-        return pointer if by_handle is None else by_handle
+        if not isinstance(pointer, Ref):
+            return pointer
+        numbers = map(self.known.number, (organization_named(reading), *reading.organization_names))
+        return next((number for number in numbers if number is not None), pointer)
 
     def _new_organization(self, entry: Entry, reading: Translated) -> Organization | None:
         """The one that an offer brings with it and nobody knows: matched by id or by its members, else made."""
@@ -294,10 +296,7 @@ class Settlement:
                 raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
             job = self.appending.add(job, outcome.events, owner, entry.number)
         if isinstance(outcome, Applied):
-            if organization is not None and organization.number not in self.known.organizations:
-                self._create(organization_pointer(reading), organization)
-            for saved in outcome.saved:
-                self._save(reading, saved)
+            self._keep_parties(reading, outcome, organization)
             if outcome.replaced is not None:
                 self.known.jobs[outcome.replaced.number] = outcome.replaced
         if job is not None:
@@ -323,15 +322,22 @@ class Settlement:
         if reading.new_note is not None and entry.number in self.known.notes:
             self.known.retarget(reading.new_note, Target(entry.number, job.number))
 
+    def _keep_parties(self, reading: Translated, outcome: Applied, organization: Organization | None) -> None:
+        if organization is not None and organization.number not in self.known.organizations:
+            self._create(reading, organization)
+        elif organization is not None and reading.organization_members is not None:
+            self._name_organization(reading, organization.number)
+        for saved in outcome.saved:
+            self._save(reading, saved)
+
     def _save(self, reading: Translated, saved: Organization | User | Customer | Note) -> None:
         known, refs = self.known, reading.refs
         match saved:
             case Organization():
-                pointer = organization_pointer(reading)
                 if saved.number not in known.organizations:
-                    self._create(pointer, saved)
-                elif isinstance(pointer, Ref) and known.number(pointer) is None:
-                    known.retarget(pointer, Target(saved.number))
+                    self._create(reading, saved)
+                else:
+                    self._name_organization(reading, saved.number)
                 known.organizations[saved.number] = saved
             case User():
                 is_new = saved.number not in known.users
@@ -346,13 +352,18 @@ class Settlement:
                 known.notes[saved.number] = saved
         known.changed[type(saved), saved.number] = saved
 
-    def _create(self, pointer: Ref | int | None, made: Organization) -> None:
+    def _create(self, reading: Translated, made: Organization) -> None:
         self.known.organizations[made.number] = made
         self.known.changed[Organization, made.number] = made
-        if isinstance(pointer, Ref):
-            self.known.retarget(pointer, Target(made.number))
+        self._name_organization(reading, made.number)
         # Its handle is the name that its topics bind records to.
         self.known.retarget(Ref(Kind.ORGANIZATION, "", made.handle), Target(made.number))
+
+    def _name_organization(self, reading: Translated, number: int) -> None:
+        """What its sender calls it, and has not called another, means it from now on."""
+        for ref in (organization_pointer(reading), *reading.organization_names):
+            if isinstance(ref, Ref) and self.known.number(ref) is None:
+                self.known.retarget(ref, Target(number))
 
     def _find_woken(self) -> list[Entry]:
         """Parked entries whose reference is known now, or whose job is no longer held."""
