@@ -136,6 +136,14 @@ async def test_where_the_job_is_accepted_already_the_appointment_is_added(road, 
     assert await road.told() == ["job.offered", "job.accepted", "appointment.scheduled"]
 
 
+async def test_with_a_job_that_is_restored_the_appointment_is_decided_by_itself(road, client, lakeside):
+    job = await offered(road)
+    await road.receive(provider("offer.accept", "A-1"), provider("job.cancel", "A-1", reason="C-CUST"))
+    ends = await sent(client, lakeside, accept(job), appointment(job, "V-1"), appointment(job, external_user_id="new"))
+    assert ends == ["applied", "applied", "parked unknown_reference"]
+    assert await road.told() == ["job.offered", "job.accepted", "job.canceled", "job.restored", "appointment.scheduled"]
+
+
 async def test_a_request_sent_again_under_its_id_is_two_repeats(road, client, lakeside):
     job = await offered(road)
     records = [appointment(job), accept(job)]
