@@ -8,7 +8,7 @@ from gateway.brands import import_profile
 from gateway.store.deliveries import Operator
 from gateway.store.releasing import requeue
 from tests.edge import envelope, post_in, serving
-from tests.inbound import BRANDS, LAKESIDE, Message, opened
+from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, Message, opened
 from tests.keys import make_key
 
 IRONPEAK = "ironpeak-appliances"
@@ -97,7 +97,12 @@ async def test_header_names_are_read_whatever_their_case(client, ironpeak):
 
 
 @pytest.mark.parametrize(
-    "owner", [{"account": IRONPEAK, "transformation": "dynamics"}, {"organization": LAKESIDE, "transformation": "ax"}]
+    "owner",
+    [
+        {"account": IRONPEAK, "transformation": "dynamics"},
+        {"organization": LAKESIDE, "transformation": "ax"},
+        {"account": EVERGREEN, "transformation": "ax"},
+    ],
 )
 async def test_a_transformation_that_no_profile_of_the_caller_knows_ends_the_request(road, client, owner):
     key = await make_key(road.database, **owner)
