@@ -247,7 +247,7 @@ class Gateway:
             self.make_poll_queue(),
             self.make_feed_reader(),
             owed_to=self.owed_to,
-            profiles=lambda: self.keeper.profiles,
+            keeper=self.keeper,
             booking=booking,
         )
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gateway.core.parties import Json
     from gateway.inbound.gathering import Gathering
     from gateway.inbound.http.booking.desk import Desk
-    from gateway.mapping.library import Profiles
+    from gateway.keeper import Keeper
     from gateway.outbound.feed import FeedReader
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
@@ -93,13 +93,12 @@ def make_edge(
     reader: FeedReader,
     *,
     owed_to: Callable[[Caller], Sequence[Destination]],
-    profiles: Callable[[], Profiles],
+    keeper: Keeper,
     booking: Desk,
 ) -> Edge:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
-    `owed_to` are the destinations that a caller fetches from, by polling or by cursor, `profiles` those at hand by now,
-    `booking` the customers' pages.
+    `owed_to` are the destinations that a caller fetches from, by polling or by cursor, `booking` the customers' pages.
     """
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
@@ -107,13 +106,13 @@ def make_edge(
     edge.add_exception_handler(Exception, _answer_bug)
     edge.add_api_route("/healthz", _alive, include_in_schema=False)
     edge.add_api_route("/readyz", _readiness(database), include_in_schema=False)
-    edge.add_route("/agent/in", agent_in(callers, gathering), methods=["POST"])
+    edge.add_route("/agent/in", agent_in(callers, gathering, lambda: keeper.directory), methods=["POST"])
     edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
     edge.add_route("/v1/feed", feed(callers, reader, owed_to), methods=["GET"], name="feed")
     edge.add_route("/v1/records", own_records(callers, database), methods=["GET"], name="records")
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
-    reads = JobReads(callers, database, profiles)
+    reads = JobReads(callers, database, lambda: keeper.profiles)
     edge.add_route("/v1/jobs", reads.jobs, methods=["GET"])
     edge.add_route("/v1/jobs/{id}", reads.job, methods=["GET"])
     edge.add_route("/v1/jobs/{id}/appointments", reads.appointments, methods=["GET"])

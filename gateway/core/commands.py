@@ -18,11 +18,12 @@ from gateway.core.visibility import Private, Visibility
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVisit:
-    """The time asked for; the technician, if any, is the request's `technician`."""
+    """The time asked for; the technician, if any, is the request's `technician`. `external_id` is its sender's key."""
 
     start: datetime
     duration: timedelta = DEFAULT_DURATION
     window: Window | None = None
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +122,10 @@ class DeleteAppointment:
 
 @dataclass(frozen=True, slots=True)
 class CancelAppointment:
-    """`appointment.cancel`."""
+    """`appointment.cancel`. As with the words of progress, `change` is what the same decision changes besides."""
 
     reason: str | None = None
+    change: ChangeAppointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +133,21 @@ class OnMyWay:
     """`appointment.on_my_way`, with the minutes to arrival where the sender knows them."""
 
     minutes: int | None = None
+    change: ChangeAppointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UndoOnMyWay:
     """`appointment.undo_on_my_way`."""
 
+    change: ChangeAppointment | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class StartAppointment:
     """`appointment.start`: the technician is there."""
+
+    change: ChangeAppointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ class PauseAppointment:
     """`appointment.pause`, with a pausing reason or none."""
 
     reason: str | None = None
+    change: ChangeAppointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,7 @@ class CompleteAppointment:
     """`appointment.complete`: its reason decides whether the job is complete or paused."""
 
     reason: str | None = None
+    change: ChangeAppointment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from gateway.core.facts import Facts
 
 
+# Kept apart from the content, so that the offer sent again is still a repeat.
+ADDED_TIMES = "added_times"
+MOST_TIMES = 3
+
+
 class Age(Enum):
     """How an incoming revision stands to the one held."""
 
@@ -62,15 +67,22 @@ def submit(job: Job | None, request: Request, facts: Facts, command: SubmitOffer
 
 
 def suggest(job: Job, request: Request, facts: Facts, asked: NewVisit) -> Outcome:
-    """A time that the source suggests for an open offer: the provider sees it with the terms, and may take another."""
+    """A time that the source suggests for an open offer: the provider sees it with the terms, and may take another.
+
+    Under a key that has suggested before it replaces what that did. Of more than the most, the newest count.
+    """
     if asked.window is not None:
         start, end = asked.window.start, asked.window.end
     else:
         start, end = asked.start, asked.start + asked.duration
-    time: dict[str, Json] = {"start": stamp(start), "end": stamp(end)}
-    after = replace(job, details={**job.details, "suggested_time": time})
-    if after == job:
+    key: dict[str, Json] = {} if asked.external_id is None else {"id": asked.external_id}
+    time: dict[str, Json] = {**key, "start": stamp(start), "end": stamp(end)}
+    held = job.details.get(ADDED_TIMES)
+    times = held if isinstance(held, list) else []
+    if time in times:
         return Ignored(why=Why.NO_CHANGE)
+    others = [one for one in times if not key or not isinstance(one, dict) or one.get("id") != asked.external_id]
+    after = replace(job, details={**job.details, ADDED_TIMES: [*others, time][-MOST_TIMES:]})
     return Applied(job=after, events=(_amended(job, after, request, facts),))
 
 

@@ -132,27 +132,40 @@ def change(job: Job, request: Request, facts: Facts, command: ChangeAppointment)
         return Ignored(why=Why.NO_CHANGE)
     if visit.has_ended:
         return _refuse_ended_visit(job, visit)
-    refusal = refuse_technician(request, facts)
-    if refusal is not None:
-        return refusal
-    technician = request.refs.technician if isinstance(request.refs.technician, int) else visit.technician
-    technician = None if command.unassign else technician
-    changed = replace(
-        visit.assigned_to(technician, request.occurred_at),
-        start=command.start or visit.start,
-        duration=command.duration or visit.duration,
-        window=command.window or _moved_window(visit, command.start),
-        unassigned_by_gateway=command.by_gateway or (visit.unassigned_by_gateway and technician is None),
-    )
+    changed = _changed(visit, request, facts, command)
+    if isinstance(changed, Refused):
+        return changed
     if changed == visit:
         return Ignored(why=Why.NO_CHANGE)
     after = job.with_visit(changed)
     events = [happened(EventType.APPOINTMENT_CHANGED, job, after, request, facts)]
-    moved = (changed.start, changed.duration, changed.window) != (visit.start, visit.duration, visit.window)
-    if moved and not command.by_gateway:
+    if _is_moved(visit, changed) and not command.by_gateway:
         who = by(request, facts)
         events.append(customer_event(EventType.CUSTOMER_APPOINTMENT_CHANGED, after, changed, who, request.occurred_at))
     return Applied(job=after, events=tuple(events))
+
+
+def _changed(visit: Visit, request: Request, facts: Facts, change: ChangeAppointment | None) -> Visit | Refused:
+    """The visit as `change` has it, alone or with a word of progress. Whose it is already is not asked about again."""
+    if change is None:
+        return visit
+    named = request.refs.technician
+    refusal = refuse_technician(request, facts) if named != visit.technician else None
+    if refusal is not None:
+        return refusal
+    technician = named if isinstance(named, int) else visit.technician
+    technician = None if change.unassign else technician
+    return replace(
+        visit.assigned_to(technician, request.occurred_at),
+        start=change.start or visit.start,
+        duration=change.duration or visit.duration,
+        window=change.window or _moved_window(visit, change.start),
+        unassigned_by_gateway=change.by_gateway or (visit.unassigned_by_gateway and technician is None),
+    )
+
+
+def _is_moved(visit: Visit, changed: Visit) -> bool:
+    return (changed.start, changed.duration, changed.window) != (visit.start, visit.duration, visit.window)
 
 
 def _is_left_behind(visit: Visit, facts: Facts) -> bool:
@@ -185,9 +198,12 @@ def take_away(job: Job, request: Request, facts: Facts, command: DeleteAppointme
     if deletes and visit.status is not VisitStatus.SCHEDULED:
         return Refused(why=Why.APPOINTMENT_BEGUN, member="data.appointment", detail="cancel it instead")
     status = VisitStatus.DELETED if deletes else VisitStatus.CANCELED
-    text = command.reason if isinstance(command, CancelAppointment) else None
+    text, besides = (None, None) if isinstance(command, DeleteAppointment) else (command.reason, command.change)
     reason = facts.reasons.given(ReasonKind.CANCEL, text) if text is not None else None
-    after = job.with_visit(replace(visit, status=status, ended_at=request.occurred_at, reason=reason))
+    changed = _changed(visit, request, facts, besides)
+    if isinstance(changed, Refused):
+        return changed
+    after = job.with_visit(replace(changed, status=status, ended_at=request.occurred_at, reason=reason))
     events = [happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason)]
     if told_of_end(visit):
         who = by(request, facts)
@@ -212,24 +228,30 @@ def progress(job: Job, request: Request, facts: Facts, command: Progress) -> Out
     reason = _find_reason(facts, command)
     if status is present and present not in ENDED and reason == visit.reason:
         # It stands there already; what occurred before this is stale all the same.
-        return Ignored(why=Why.NO_CHANGE, job=job.with_visit(replace(visit, progress=key)))
+        there = job.with_visit(replace(visit, progress=key))
+        if suspended or _changed(visit, request, facts, command.change) == visit:
+            return Ignored(why=Why.NO_CHANGE, job=there)
+        return change(there, request, facts, command.change or ChangeAppointment())
     if status not in VISIT_TRANSITIONS[present]:
         return _refuse_transition(visit, present, status)
     if isinstance(reason, Refused):
         return reason
     if isinstance(reason, str):
         return Unmapped(job=replace(job, held_by=request.number), text=reason)
+    changed = _changed(visit, request, facts, command.change)
+    if isinstance(changed, Refused):
+        return changed
     if suspended:
         # It happened before the job was canceled: kept for the restore, told without moving the status.
         ended_at = request.occurred_at if status is VisitStatus.COMPLETE else visit.ended_at
-        after = job.with_visit(replace(visit, was=status, progress=key, reason=reason, ended_at=ended_at))
+        after = job.with_visit(replace(changed, was=status, progress=key, reason=reason, ended_at=ended_at))
         return Applied(job=after, events=(happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason),))
     ended_at = request.occurred_at if status is VisitStatus.COMPLETE else None
-    moved = replace(visit, status=status, progress=key, reason=reason, ended_at=ended_at)
+    moved = replace(changed, status=status, progress=key, reason=reason, ended_at=ended_at)
     if _is_left_behind(moved, facts):
         # Not begun any more, and its technician has left meanwhile.
         moved = replace(moved.assigned_to(None, request.occurred_at), unassigned_by_gateway=True)
-    after, told = _told_of_progress(job.with_visit(moved), moved, request, facts, command)
+    after, told = _told_of_progress(job.with_visit(moved), visit, moved, request, facts, command)
     return Applied(
         job=after, events=(happened(STATUS_EVENTS[status], job, after, request, facts, reason=reason), *told)
     )
@@ -302,7 +324,7 @@ def _pausing_reason(facts: Facts, text: str | None) -> GivenReason | Refused | N
 
 
 def _told_of_progress(
-    job: Job, visit: Visit, request: Request, facts: Facts, command: Progress
+    job: Job, before: Visit, visit: Visit, request: Request, facts: Facts, command: Progress
 ) -> tuple[Job, tuple[Event, ...]]:
     who, at = by(request, facts), request.occurred_at
     match command:
@@ -317,5 +339,7 @@ def _told_of_progress(
         case CompleteAppointment() if survey_is_due(job, facts.now):
             job = replace(job, surveyed_at=facts.now)
             return job, (customer_event(EventType.CUSTOMER_SURVEY_REQUESTED, job, visit, who, at),)
+        case UndoOnMyWay() | PauseAppointment() if _is_moved(before, visit):
+            return job, (customer_event(EventType.CUSTOMER_APPOINTMENT_CHANGED, job, visit, who, at),)
         case _:
             return job, ()

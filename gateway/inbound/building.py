@@ -208,7 +208,7 @@ def picked(names: tuple[str, ...], content: Members) -> dict[str, Json]:
 def visit(asked: shapes.NewAppointment | messages_visits.AppointmentAdd) -> commands.NewVisit:
     seconds = asked.duration_seconds
     duration = timedelta(seconds=seconds) if seconds is not None else DEFAULT_DURATION
-    return commands.NewVisit(start=asked.start, duration=duration, window=window(asked.window))
+    return commands.NewVisit(start=asked.start, duration=duration, window=window(asked.window), external_id=asked.id)
 
 
 def window(asked: shapes.Window | None) -> Window | None:

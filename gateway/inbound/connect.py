@@ -36,6 +36,8 @@ from gateway.inbound.connect_members import (
     customer_members,
     job_details,
     organization_members,
+    other_names,
+    point_at_company,
     point_at_job,
     point_at_organization,
     pointer,
@@ -96,6 +98,7 @@ def _read_job(envelope: Envelope, side: Side) -> Reading | Quarantined | Refused
         command=command,
         refs=refs,
         organization_members=organization_members(record.organization) if record.organization else None,
+        organization_names=other_names(record.organization, envelope.source) if record.organization else (),
         word=Word(meaning=meaning) if meaning else None,
     )
 
@@ -186,12 +189,14 @@ def _read_attachment(envelope: Envelope, _: Side) -> Reading | Quarantined | Ref
 
 def _read_organization(envelope: Envelope, side: Side) -> Reading | Quarantined | Refused:
     record = shapes.ConnectOrganization.model_validate(envelope.data)
-    own = record.external_id or (record.external_ids[0] if record.external_ids else None)
-    organization = pointer(Kind.ORGANIZATION, record.id, own, envelope.source)
-    members = organization_members(record)
+    organization, members = point_at_company(record, envelope.source), organization_members(record)
     if organization is None and not members and side is Side.ENTERPRISE:
         return unreadable(Unreadable.MISSING_MEMBER, "record.external_id")
-    return Reading(command=PutOrganization(members), refs=Refs(organization=organization))
+    return Reading(
+        command=PutOrganization(members),
+        refs=Refs(organization=organization),
+        organization_names=other_names(record, envelope.source) if side is Side.ENTERPRISE else (),
+    )
 
 
 def _read_user(envelope: Envelope, _: Side) -> Reading | Quarantined | Refused:

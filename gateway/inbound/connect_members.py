@@ -5,7 +5,12 @@ A number is the gateway's own, an external id the sender's. What a record leaves
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
+from itertools import combinations
+
+import orjson
 
 from gateway.core.document import stamp
 from gateway.core.ids import Kind, Ref
@@ -43,10 +48,51 @@ def point_at_organization(record: shapes.ConnectJob, source: str) -> Pointer:
     """Either-or: by number, by the sender's id, or given in full."""
     named = pointer(Kind.ORGANIZATION, record.organization_id, record.external_organization_id, source)
     full = record.organization
-    if named is not None or full is None:
-        return named
-    own = full.external_id or (full.external_ids[0] if full.external_ids else None)
-    return pointer(Kind.ORGANIZATION, full.id, own, source)
+    return named if named is not None or full is None else point_at_company(full, source)
+
+
+def point_at_company(record: shapes.ConnectOrganization, source: str) -> Pointer:
+    """One that is to be another, however like one that is known, is told by the whole of what is said of it."""
+    own = _own_id(record)
+    if record.always_create and record.id is None and own is None:
+        own = f"#{_hashed(organization_members(record))}"
+    return pointer(Kind.ORGANIZATION, record.id, own, source)
+
+
+def other_names(record: shapes.ConnectOrganization, source: str) -> tuple[Ref, ...]:
+    """By what else its sender's organization is known: its own id beside a number, and any two of what is said of it.
+
+    Companies that agree in two of name, address, telephone and e-mail are one.
+    """
+    own = _own_id(record)
+    beside = (own,) if record.id is not None and own is not None else ()
+    told = {} if record.always_create else _likeness(record)
+    pairs = (f"#{'+'.join(pair)}:{_hashed([told[name] for name in pair])}" for pair in combinations(sorted(told), 2))
+    return tuple(Ref(Kind.ORGANIZATION, source, name) for name in (*beside, *pairs))
+
+
+def _own_id(record: shapes.ConnectOrganization) -> str | None:
+    return record.external_id or (record.external_ids[0] if record.external_ids else None)
+
+
+def _likeness(record: shapes.ConnectOrganization) -> dict[str, str]:
+    """What tells companies apart, however it is written."""
+    place = record.address
+    told = {
+        "name": _plain(record.name),
+        "email": _plain(record.email),
+        "phone": re.sub(r"\D", "", record.phone_number or "")[-_NATIONAL_DIGITS:],
+        "address": _plain(f"{place.street_1} {place.postal_code}") if place and place.street_1 else "",
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def _plain(text: str | None) -> str:
+    return " ".join((text or "").lower().split())
+
+
+def _hashed(told: Json) -> str:
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
 
 
 def job_details(record: shapes.ConnectJob) -> dict[str, Json]:
@@ -70,7 +116,7 @@ def customer_members(record: shapes.ConnectCustomer | None) -> dict[str, Json] |
 
 def organization_members(record: shapes.ConnectOrganization) -> dict[str, Json]:
     told = _renamed(_told(record), _ORGANIZATION)
-    return {name: value for name, value in told.items() if name not in {"id", "external_id", "external_ids"}}
+    return {name: value for name, value in told.items() if name not in _NOT_OF_THE_COMPANY}
 
 
 def user_members(record: shapes.ConnectUser) -> dict[str, Json]:
@@ -85,6 +131,8 @@ def role_of(roles: Sequence[str] | None) -> Role | None:
     return Role.BOTH if len(set(roles)) > 1 else Role(roles[0])
 
 
+_NATIONAL_DIGITS = 10
+_NOT_OF_THE_COMPANY = frozenset({"id", "external_id", "external_ids", "always_create", "action"})
 _EQUIPMENT = {"equipment_type": "type"}
 _USER = ("first_name", "last_name", "phone_number", "email", "address")
 _ORGANIZATION = {"phone_number": "phone"}

@@ -35,6 +35,12 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, hide_input_in_errors=True)
 
 
+class Sent(Record):
+    """What can be a record by itself. Of actions only `post` is known: whatever else it asks for, it is not that."""
+
+    action: Literal["post"] | None = None
+
+
 # `Record` comes last: it is as loose with what a stricter shape says too.
 class Location(Address, Record):
     """A place."""
@@ -58,7 +64,9 @@ class ConnectCustomer(Record):
     billing_address: Location | None = None
 
 
-class ConnectOrganization(Record):
+class ConnectOrganization(Sent):
+    """`always_create`: it is another one, however like one that is known."""
+
     id: Number | None = None
     external_id: IdText | None = None
     external_ids: Annotated[list[IdText], Field(max_length=20)] | None = None
@@ -66,6 +74,7 @@ class ConnectOrganization(Record):
     email: Line | None = None
     phone_number: Line | None = None
     address: Location | None = None
+    always_create: bool | None = None
 
 
 class EquipmentDescription(Machine, Record):
@@ -80,7 +89,7 @@ class SuggestedTime(Record):
     end_time: Moment
 
 
-class ConnectJob(Task, Record):
+class ConnectJob(Task, Sent):
     """`job` v3, and `offer` v2, which names no organization."""
 
     id: Number | None = None
@@ -103,7 +112,7 @@ class ConnectJob(Task, Record):
     updated_at: Moment | None = None
 
 
-class ConnectAppointment(Record):
+class ConnectAppointment(Sent):
     """`appointment` v3. `duration` is in seconds."""
 
     id: Number | None = None
@@ -118,10 +127,9 @@ class ConnectAppointment(Record):
     status_message: Line | None = None
 
 
-class ConnectAttachment(Record):
+class ConnectAttachment(Sent):
     """`attachment` v3: a note; with a file, a photo."""
 
-    action: Literal["post"] | None = None
     job_id: Number | None = None
     external_job_id: IdText | None = None
     description: NoteText | None = None
@@ -129,7 +137,7 @@ class ConnectAttachment(Record):
     visibility: Literal["private", "public"] | None = None
 
 
-class ConnectUser(Record):
+class ConnectUser(Sent):
     """`user` v3."""
 
     id: Number | None = None

@@ -53,9 +53,7 @@ def _read_time(record: ConnectAppointment, refs: Refs, side: Side) -> Reading | 
     asked, visit = _asked(record), refs.appointment
     if asked is None and visit is None:
         return unreadable(Unreadable.MISSING_MEMBER, "record.time")
-    change = ChangeAppointment(
-        start=record.time, duration=timedelta(seconds=record.duration) if record.duration is not None else None
-    )
+    change = _change(record)
     adds = asked is not None and not isinstance(visit, int)
     word = Word(
         meaning=Meaning.SUGGEST_ADD_OR_CHANGE if side is Side.ENTERPRISE else Meaning.ADD_OR_CHANGE,
@@ -75,22 +73,30 @@ def _asked(record: ConnectAppointment) -> NewVisit | None:
     if record.time is None:
         return None
     duration = timedelta(seconds=record.duration) if record.duration is not None else DEFAULT_DURATION
-    return NewVisit(start=record.time, duration=duration)
+    return NewVisit(start=record.time, duration=duration, external_id=record.external_id)
+
+
+def _change(record: ConnectAppointment) -> ChangeAppointment:
+    seconds = record.duration
+    return ChangeAppointment(start=record.time, duration=timedelta(seconds=seconds) if seconds is not None else None)
 
 
 def _progress(record: ConnectAppointment) -> Command | Quarantined | Refused:
+    """The word, with what else the same record says of the visit: one decision."""
     reason = record.status_message or None
+    tells_more = record.time or record.duration or record.user_id or record.external_user_id
+    change = _change(record) if tells_more else None
     match record.status:
         case "enroute":
-            return OnMyWay()
+            return OnMyWay(change=change)
         case "started":
-            return StartAppointment()
+            return StartAppointment(change)
         case "paused":
-            return PauseAppointment(reason)
+            return PauseAppointment(reason, change)
         case "complete":
-            return CompleteAppointment(reason)
+            return CompleteAppointment(reason, change)
         case "canceled":
-            return CancelAppointment(reason)
+            return CancelAppointment(reason, change)
         case "draft":
             return Refused(why=Why.TRANSITION_NOT_ALLOWED, member="record.status", detail="no drafts of appointments")
         case _:

@@ -40,6 +40,16 @@ class Directory:
         account = owner_of(source)
         return [brand for brand, profile in self.active.items() if profile.account == account]
 
+    def find_custom(self, account: str, brand: str | None, transformation: str) -> Profile | None:
+        """The profile that reads `transformation` for a key of `account`: of the key's brand, else the only one."""
+        knows = [
+            profile
+            for profile in self.active.values()
+            if profile.account == account and profile.custom and profile.custom.transformation == transformation
+        ]
+        named = [profile for profile in knows if brand in {None, profile.brand}]
+        return named[0] if len(named) == 1 else None
+
     def knows(self, name: str, owner: str) -> bool:
         """Whether the organization `owner` has a destination of that name."""
         receipts = self.receipts.get(owner)

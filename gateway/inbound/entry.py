@@ -17,7 +17,7 @@ from gateway.inbound.envelope import Envelope, Form, read
 from gateway.inbound.headers import read_headers
 from gateway.inbound.moments import read_moment
 from gateway.inbound.parsing import is_sound, parse
-from gateway.inbound.record import RawRecord
+from gateway.inbound.record import CUSTOM_BRAND, MESSAGE_ID, RECORD_TYPE, REQUEST, RawRecord
 from gateway.inbound.shapes import MAX_ID
 from gateway.inbound.translate import translate
 from gateway.inbound.translated import Translated
@@ -51,7 +51,7 @@ class Entry:
     """`kept` is the row that it has already, when it is decided again; what is not `is_recorded` never has one.
 
     `form` is the protocol that it speaks, where it could be read; `first` the record that a repeat repeats; `receipts`
-    how many it has had.
+    how many it has had. `request` is what records of one request have in common.
     """
 
     number: int
@@ -70,6 +70,7 @@ class Entry:
     brand: str | None = None
     form: Form | None = None
     receipts: int = 0
+    request: str | None = None
 
     @property
     def was_parked(self) -> bool:
@@ -128,7 +129,10 @@ def _unread(number: int, raw: RawRecord, received_at: datetime, why: Quarantined
 
 def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
     brand = None if raw.door == INTERNAL_DOOR else doors.door(raw.door).brand
-    envelope = read(raw) if brand is None else _read_own(raw, brand, directory)
+    record_type = raw.find_mark(RECORD_TYPE)
+    if record_type is not None:
+        brand = raw.find_mark(CUSTOM_BRAND)
+    envelope = read(raw) if brand is None else _read_own(raw, brand, record_type, directory)
     if isinstance(envelope, Quarantined):
         return _unread(number, raw, received_at, envelope)
     if envelope.form is Form.CONNECT:
@@ -149,11 +153,15 @@ def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors
         digest=reading.digest if isinstance(reading, Translated) else hashlib.sha256(raw.value or b"").hexdigest(),
         brand=brand if brand is not None and translated else raw.brand,
         form=envelope.form,
+        request=raw.find_mark(REQUEST),
     )
 
 
-def _read_own(raw: RawRecord, brand: str, directory: Directory) -> Envelope | Quarantined:
-    """A brand's own JSON, translated by its profile into what a CloudEvent would have said."""
+def _read_own(raw: RawRecord, brand: str, record_type: str | None, directory: Directory) -> Envelope | Quarantined:
+    """A brand's own JSON, translated by its profile into what a CloudEvent would have said.
+
+    A record without an id of its own has the one that its request gave it.
+    """
     profile = directory.active.get(brand)
     if profile is None or raw.bound_source is None:
         return unreadable(Unreadable.UNKNOWN_TYPE, "", "the brand has no active profile")
@@ -161,18 +169,19 @@ def _read_own(raw: RawRecord, brand: str, directory: Directory) -> Envelope | Qu
     flaw = headers.flaw or (parsed if isinstance(parsed, Quarantined) else parsed.flaw)
     if flaw is not None or isinstance(parsed, Quarantined):
         return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
-    message = translate_own(profile, parsed.tree)
+    message = translate_own(profile, parsed.tree, record_type)
     if not isinstance(message, CanonicalMessage):
         flaw = Quarantined(why=message.reason, member=message.field or None, detail=message.detail)
         return Envelope(type="", version=1, source=raw.bound_source, data={}, flaw=flaw)
     moment = read_moment(message.time) if message.time is not None else None
     flaw_in_time = unreadable(moment, "time") if isinstance(moment, Unreadable) else None
-    flaw = _refuse_id(message.id, "id") or _refuse_id(message.subject, "subject") or flaw_in_time
+    own_id = message.id or raw.find_mark(MESSAGE_ID)
+    flaw = _refuse_id(own_id, "id") or _refuse_id(message.subject, "subject") or flaw_in_time
     return Envelope(
         type=message.type,
         version=1,
         source=raw.bound_source,
-        id=message.id if flaw is None else None,
+        id=own_id if flaw is None else None,
         subject=message.subject,
         time=moment if not isinstance(moment, Unreadable) else None,
         data={**message.data, "brand": brand} if message.type in _NAMES_A_BRAND else message.data,

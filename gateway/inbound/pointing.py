@@ -32,6 +32,7 @@ def pointers(entry: Entry) -> Iterator[Ref | int]:
             yield pointer
     made = (organization_pointer(reading), organization_named(reading), reading.new_visit, reading.new_note)
     yield from (ref for ref in made if ref is not None)
+    yield from reading.organization_names
     if reading.side is Side.PROVIDER:
         yield sender_pointer(reading)
 

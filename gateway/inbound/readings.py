@@ -19,6 +19,7 @@ class Reading:
     refs: Refs
     new_visit: Ref | None = None
     organization_members: Members | None = None
+    organization_names: tuple[Ref, ...] = ()
     word: Word | None = None
     repeat_by_text: bool = False
 
@@ -34,6 +35,7 @@ def translated(envelope: Envelope, side: Side, reading: Reading) -> Translated:
         digest=digest_of(f"connect.{envelope.type}", envelope.version, None, envelope.data),
         new_visit=reading.new_visit,
         organization_members=reading.organization_members,
+        organization_names=reading.organization_names,
         word=reading.word,
         repeat_by_text=reading.repeat_by_text,
     )

@@ -13,6 +13,7 @@ from gateway.core.commands import DeactivateUser, PutUser, ReactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
 from gateway.core.values import replace
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
+from gateway.inbound.folding import find_companions
 from gateway.inbound.internal import expiry, unassignment
 from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
@@ -191,9 +192,11 @@ class Receiver:
         ids = {(one.source, one.message_id) for one in entries if one.source and one.message_id}
         held = await inbox.find_held_ids(connection, ids)
         appending = Appending(directory, now, self._take_one, known.published_to)
-        settlement = Settlement(known, held, directory, appending, now)
-        settled = settlement.wake()
-        settled += [done for entry in entries for done in settlement.settle(entry)]
+        companions = find_companions([*known.parked.values(), *entries])
+        settlement = Settlement(known, held, directory, appending, now, companions)
+        ends = [*settlement.wake(), *(done for entry in entries for done in settlement.settle(entry))]
+        # What was parked here and woken here too has ended twice: its row is written once, as it stands now.
+        settled = [*{entry.number: entry for entry in reversed(ends)}.values()][::-1]
         known.hold_left()
         watched = self._watch(len(entries), settlement.bugs)
         if appending.expected:

@@ -7,6 +7,10 @@ from datetime import datetime
 from gateway.core.parties import Side
 from gateway.core.values import dataclass
 
+# What the endpoints note beside a record, kept with its headers.
+MESSAGE_ID, REQUEST = "ce_id", "gateway_request"
+CUSTOM_BRAND, RECORD_TYPE = "gateway_brand", "gateway_record_type"
+
 
 @dataclass(slots=True, kw_only=True)
 class RawRecord:
@@ -39,3 +43,9 @@ class RawRecord:
         was read.
         """
         return self.arrived_at
+
+    def find_mark(self, name: str) -> str | None:
+        """What the endpoint noted under `name`. A message of a topic has no such marks, whatever its headers say."""
+        if self.partition is not None or not self.headers:
+            return None
+        return next((text.decode() for own, text in self.headers if own == name and text is not None), None)

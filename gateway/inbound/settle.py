@@ -17,11 +17,12 @@ from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.permissions import is_theirs
 from gateway.core.reasons import DEFAULT_REASONS
-from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
-from gateway.inbound.entry import GATEWAY, log_bug
+from gateway.inbound.entry import log_bug
+from gateway.inbound.folding import find_folded, folded, is_undecided
 from gateway.inbound.known import Known, waits_for
+from gateway.inbound.names import refuse_brand, takes_an_accounts_name
 from gateway.inbound.pointing import USER_COMMANDS, find_brand, organization_named, organization_pointer, route
 from gateway.inbound.receipts import find_receipt
 from gateway.inbound.senders import find_actor
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.core.job import Job
     from gateway.inbound.directory import Directory
     from gateway.inbound.entry import Entry
+    from gateway.inbound.folding import Companions
     from gateway.inbound.recipients import Appending
 
 _NAMES_ORGANIZATION = (SubmitOffer, CreateJob, PutOrganization, *USER_COMMANDS)
@@ -51,6 +53,7 @@ class Settlement:
     directory: Directory
     appending: Appending
     now: datetime
+    companions: Companions
     bugs: int = 0
 
     def settle(self, entry: Entry) -> list[Entry]:
@@ -68,11 +71,18 @@ class Settlement:
         settled = []
         while due:
             one = due.pop(0)
+            if not is_undecided(one, self.known):
+                continue
             if self.known.left or self.known.left_jobs:
                 self.known.hold_left(before=_received(one))
-            self._settle_guarded(one)
+            pair = find_folded(one, self.companions, self.known)
+            if pair is None or self._find_repeat(pair[1]) is not None:
+                self._settle_guarded(one)
+                settled.append(one)
+            else:
+                self._settle_as_one(*pair)
+                settled += pair
             self.appending.expect(one)
-            settled.append(one)
             woken = self._find_woken()
             if woken:
                 due = sorted((*due, *woken), key=_received)
@@ -90,9 +100,13 @@ class Settlement:
             log_bug(entry.number, error)
             self.appending.rewind(mark)
             entry.outcome = Quarantined(why=Why.BUG, detail="the gateway failed on this record")
-        outcome = entry.outcome
-        if isinstance(outcome, Quarantined) and outcome.why is Why.BUG:
+        if isinstance(entry.outcome, Quarantined) and entry.outcome.why is Why.BUG:
             self.bugs += 1
+        self._conclude(entry)
+
+    def _conclude(self, entry: Entry) -> None:
+        """What follows from an outcome besides what it did to its job."""
+        outcome = entry.outcome
         if isinstance(outcome, Parked):
             self.known.parked[entry.number] = entry
         if isinstance(outcome, Refused | Quarantined):
@@ -101,6 +115,19 @@ class Settlement:
         receipt = find_receipt(entry, self.appending.directory)
         if receipt is not None:
             self.appending.add_receipt(entry, *receipt)
+
+    def _settle_as_one(self, accept: Entry, appointment: Entry) -> None:
+        """Both end alike, by the one decision; where there turns out to be nothing to accept, each by its own."""
+        plain, accept.reading = accept.reading, folded(accept, appointment)
+        self._settle_guarded(accept)
+        accept.reading = plain
+        outcome = accept.outcome
+        if not isinstance(outcome, Applied | Refused | Parked):
+            self._settle_guarded(appointment)
+            return
+        appointment.outcome = Applied() if isinstance(outcome, Applied) else outcome
+        appointment.job, appointment.brand = accept.job, accept.brand
+        self._conclude(appointment)
 
     def _settle(self, entry: Entry) -> None:
         reading = entry.reading
@@ -180,8 +207,10 @@ class Settlement:
     def _matched(self, reading: Translated) -> Ref | int | None:
         """The organization that is meant: by its id, or by what is said of it, else by the handle it is to have."""
         pointer = self._resolved(organization_pointer(reading))
-        by_handle = self.known.number(organization_named(reading)) if isinstance(pointer, Ref) else None
-        return pointer if by_handle is None else by_handle
+        if not isinstance(pointer, Ref):
+            return pointer
+        numbers = map(self.known.number, (organization_named(reading), *reading.organization_names))
+        return next((number for number in numbers if number is not None), pointer)
 
     def _new_organization(self, entry: Entry, reading: Translated) -> Organization | None:
         """The one that an offer brings with it and nobody knows: matched by id or by its members, else made."""
@@ -206,7 +235,7 @@ class Settlement:
             command, refs = meant.command, meant.refs
         if isinstance(command, SubmitOffer | CreateJob) and job is None:
             brand = find_brand(reading, self.directory)
-            refusal = self._refuse_brand(brand, reading, actor, entry.raw.brand)
+            refusal = refuse_brand(brand, reading, actor, self.directory, entry.raw.brand)
             if refusal is not None:
                 entry.outcome = refusal
                 return
@@ -229,31 +258,11 @@ class Settlement:
             clock_ahead=clock_ahead,
         )
         organization = made or self._organization(reading, command, actor, refs, job)
-        if organization is None and self._takes_an_accounts_name(reading):
+        if organization is None and takes_an_accounts_name(reading, self.directory):
             entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="the name is another's")
             return
         entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
         self._apply(entry, reading, entry.outcome, organization)
-
-    def _refuse_brand(self, brand: str | None, reading: Translated, actor: Actor, only: str | None) -> Refused | None:
-        if brand is None:
-            several = actor.side is Side.ENTERPRISE and self.directory.brands_of(reading.source)
-            return Refused(why=Why.BRAND_REQUIRED, member="data.brand") if several else None
-        profile = self.directory.active.get(brand)
-        owner = self.directory.accounts.get(profile.account) if profile else None
-        if owner is None or owner.number != actor.account or only not in {None, brand}:
-            return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
-        return None
-
-    def _takes_an_accounts_name(self, reading: Translated) -> bool:
-        """Names of senders tell their ids, message ids and receipts apart: no organization is made under another's."""
-        named = organization_named(reading)
-        names = {named.external_id} if named is not None else set()
-        if reading.side is Side.PROVIDER:
-            names.add(reading.source)
-        accounts = self.directory.accounts
-        taken = any(name == GATEWAY or name in accounts or is_test(name) for name in names)
-        return taken and isinstance(reading.command, PutOrganization)
 
     def _organization(
         self, reading: Translated, command: Command, actor: Actor, refs: Refs, job: Job | None
@@ -296,10 +305,7 @@ class Settlement:
                 raise LookupError(f"organization {job.organization} of job {job.number} is not loaded")
             job = self.appending.add(job, outcome.events, owner, entry.number)
         if isinstance(outcome, Applied):
-            if organization is not None and organization.number not in self.known.organizations:
-                self._create(organization_pointer(reading), organization)
-            for saved in outcome.saved:
-                self._save(reading, saved)
+            self._keep_parties(reading, outcome, organization)
             if outcome.replaced is not None:
                 self.known.jobs[outcome.replaced.number] = outcome.replaced
         if job is not None:
@@ -325,15 +331,22 @@ class Settlement:
         if reading.new_note is not None and entry.number in self.known.notes:
             self.known.retarget(reading.new_note, Target(entry.number, job.number))
 
+    def _keep_parties(self, reading: Translated, outcome: Applied, organization: Organization | None) -> None:
+        if organization is not None and organization.number not in self.known.organizations:
+            self._create(reading, organization)
+        elif organization is not None and reading.organization_members is not None:
+            self._name_organization(reading, organization.number)
+        for saved in outcome.saved:
+            self._save(reading, saved)
+
     def _save(self, reading: Translated, saved: Organization | User | Customer | Note) -> None:
         known, refs = self.known, reading.refs
         match saved:
             case Organization():
-                pointer = organization_pointer(reading)
                 if saved.number not in known.organizations:
-                    self._create(pointer, saved)
-                elif isinstance(pointer, Ref) and known.number(pointer) is None:
-                    known.retarget(pointer, Target(saved.number))
+                    self._create(reading, saved)
+                else:
+                    self._name_organization(reading, saved.number)
                 known.organizations[saved.number] = saved
             case User():
                 is_new = saved.number not in known.users
@@ -348,13 +361,18 @@ class Settlement:
                 known.notes[saved.number] = saved
         known.changed[type(saved), saved.number] = saved
 
-    def _create(self, pointer: Ref | int | None, made: Organization) -> None:
+    def _create(self, reading: Translated, made: Organization) -> None:
         self.known.organizations[made.number] = made
         self.known.changed[Organization, made.number] = made
-        if isinstance(pointer, Ref):
-            self.known.retarget(pointer, Target(made.number))
+        self._name_organization(reading, made.number)
         # Its handle is the name that its topics bind records to.
         self.known.retarget(Ref(Kind.ORGANIZATION, "", made.handle), Target(made.number))
+
+    def _name_organization(self, reading: Translated, number: int) -> None:
+        """What its sender calls it, and has not called another, means it from now on."""
+        for ref in (organization_pointer(reading), *reading.organization_names):
+            if isinstance(ref, Ref) and self.known.number(ref) is None:
+                self.known.retarget(ref, Target(number))
 
     def _find_woken(self) -> list[Entry]:
         """Parked entries whose reference is known now, or whose job is no longer held."""

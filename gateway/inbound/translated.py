@@ -22,7 +22,8 @@ class Translated:
     who acted, `refs.technician` the one that is to do a visit or that a `user.*` message is about.
     `person` is who acted at an enterprise. `new_visit` and `new_note` are what their sender calls the things that the
     command makes. `organization_members`: the organization is to be matched by them, or created, where `refs` finds
-    none. `brand` is the name that the sender gave, not looked up yet. `digest` tells equal content.
+    none; before that by `organization_names`, under which it is known from then on. `brand` is the name that the sender
+    gave, not looked up yet. `digest` tells equal content.
     `word` is set where the meaning depends on how the job stands (Connect): then `command` is only the likeliest
     reading, and `words.settle` gives the right one. `repeat_by_text`: without a message id, the same text from the
     same source for that job within 24 hours is a repeat (Connect's notes). `credential` is the user whose own
@@ -40,6 +41,7 @@ class Translated:
     new_visit: Ref | None = None
     new_note: Ref | None = None
     organization_members: Members | None = None
+    organization_names: tuple[Ref, ...] = ()
     brand: str | None = None
     word: Word | None = None
     repeat_by_text: bool = False

@@ -13,10 +13,8 @@ from gateway.core.commands import (
     ChangeAppointment,
     Command,
     RestoreJob,
-    SubmitOffer,
     UndoOnMyWay,
 )
-from gateway.core.document import stamp
 from gateway.core.job import UNDER_WAY, EndedHow, Job, JobStatus, VisitStatus
 from gateway.core.outcomes import Ignored, Refused, Why
 from gateway.core.values import dataclass, replace
@@ -120,11 +118,10 @@ def _canceled_by(job: Job | None, reading: Translated) -> bool:
 
 
 def _suggest(word: Word) -> _Settled | Refused:
-    """An account's appointment on an open offer is a time that suits the customer: an amendment."""
+    """An account's appointment on an open offer is a time that suits the customer: the core takes it as that."""
     if word.visit is None:
         return _not_so("on an open offer an appointment is a suggested time: a time is expected")
-    start, end = word.visit.start, word.visit.start + word.visit.duration
-    return SubmitOffer(details={"suggested_times": [{"start": stamp(start), "end": stamp(end)}]}), None
+    return AddAppointment(word.visit), None
 
 
 def _put_visit(word: Word, command: Command, job: Job | None, refs: Refs) -> _Settled:
@@ -134,7 +131,7 @@ def _put_visit(word: Word, command: Command, job: Job | None, refs: Refs) -> _Se
         return (AddAppointment(word.visit) if word.visit else command), None
     held = job.find_visit(visit) if job is not None else None
     if word.says_scheduled and held is not None and held.status is VisitStatus.EN_ROUTE:
-        return UndoOnMyWay(), None
+        return UndoOnMyWay(word.change), None
     return word.change or command, None
 
 

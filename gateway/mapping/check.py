@@ -15,7 +15,7 @@ from gateway.mapping.codes import PRODUCIBLE, find_code
 from gateway.mapping.examples import examples
 from gateway.mapping.expressions import NotAnExpression
 from gateway.mapping.problems import Level, Problem
-from gateway.mapping.profile import DEFAULT, FeedFormat
+from gateway.mapping.profile import DEFAULT, NO_TRANSFORMATION, FeedFormat
 from gateway.mapping.render import Unrenderable, render
 from gateway.mapping.source import Path, dotted
 from gateway.mapping.wanted import Wanted, wants
@@ -23,7 +23,7 @@ from gateway.mapping.wanted import Wanted, wants
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.mapping.profile import PlainReason, Profile
+    from gateway.mapping.profile import Expressions, PlainReason, Profile
 
 # A member's path, what is wrong with it, and how bad that is.
 Finding = tuple[Path, str, Level]
@@ -93,14 +93,20 @@ def _check_expressions(profile: Profile) -> Iterator[Finding]:
             yield _error(("feed", "events", name), expression.what)
     if isinstance(profile.key_expression, NotAnExpression):
         yield _error(("feed", "key"), profile.key_expression.what)
-    for member, expression in profile.inbound_expressions.items():
-        if isinstance(expression, NotAnExpression):
-            path = ("data", member.removeprefix("data.")) if member.startswith("data.") else (member,)
-            yield _error(("inbound", *path), expression.what)
+    yield from _check_compiled(("inbound",), profile.inbound_expressions)
+    for record_type, expressions in profile.custom_expressions.items():
+        yield from _check_compiled(("custom", "records", record_type), expressions)
     if profile.feed.format is FeedFormat.CUSTOM and DEFAULT not in profile.feed.events:
         missing = sorted(kind.value for kind in _OUTGOING if kind.value not in profile.feed.events)
         if missing:
             yield _error(("feed", "events"), f"no expression, and no default, for {', '.join(missing)}")
+
+
+def _check_compiled(path: Path, expressions: Expressions) -> Iterator[Finding]:
+    for member, expression in expressions.items():
+        if isinstance(expression, NotAnExpression):
+            inner = ("data", member.removeprefix("data.")) if member.startswith("data.") else (member,)
+            yield _error((*path, *inner), expression.what)
 
 
 def _check_destinations(profile: Profile) -> Iterator[Finding]:
@@ -119,6 +125,8 @@ def _check_inbound(profile: Profile) -> Iterator[Finding]:
     kind = profile.inbound.topic.partition(".")[0] if profile.inbound else None
     if kind in _TAKEN:
         yield _error(("inbound", "topic"), f"topics that begin with {kind}. have a meaning of their own")
+    if profile.custom and profile.custom.transformation == NO_TRANSFORMATION:
+        yield _error(("custom", "transformation"), f"{NO_TRANSFORMATION} stands for Connect's own records")
 
 
 def _check_renderings(profile: Profile) -> Iterator[Finding]:

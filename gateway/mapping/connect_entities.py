@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, find_number
 from gateway.core.job import Closure, JobStatus, VisitStatus
+from gateway.core.offers import ADDED_TIMES, MOST_TIMES
 
 if TYPE_CHECKING:
     from gateway.core.document import KeptJob
@@ -184,14 +185,11 @@ def _details(details: Body) -> Made:
     address = _part(details, "address")
     made |= {"address": dict(address), "timezone": address.get("timezone")}
     made["customer"] = _customer(_part(details, "customer"), details)
-    machines = details.get("equipment")
-    listed = machines if isinstance(machines, list) else []
-    made["equipment_descriptions"] = [_machine(one) for one in listed if isinstance(one, dict)]
-    times = details.get("suggested_times")
+    made["equipment_descriptions"] = [_machine(one) for one in _listed(details, "equipment")]
+    # What was suggested last comes first: Connect has room for three.
     made["suggested_times"] = [
         {"start_time": _moment(one.get("start")), "end_time": _moment(one.get("end"))}
-        for one in (times if isinstance(times, list) else [])
-        if isinstance(one, dict)
+        for one in [*_listed(details, ADDED_TIMES)[::-1], *_listed(details, "suggested_times")][:MOST_TIMES]
     ]
     custom = details.get("custom_fields")
     made["custom_fields"] = custom if isinstance(custom, dict) else {}
@@ -268,6 +266,11 @@ def _moment(text: Json) -> str | None:
 def _part(members: Body, name: str) -> Body:
     found = members.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _listed(members: Body, name: str) -> list[Body]:
+    found = members.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _text(value: Json) -> str:

@@ -1,4 +1,4 @@
-"""A brand's own JSON, from its own topic, as a canonical message: the expressions of its profile say how."""
+"""A brand's own JSON, from its own topic or by its transformation, as a canonical message: its profile says how."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.mapping.profile import DEFAULT
 
 if TYPE_CHECKING:
     from gateway.core.parties import Json
-    from gateway.mapping.profile import Profile
+    from gateway.mapping.profile import Expressions, Profile
 
 
 class WhyUntranslated(StrEnum):
@@ -20,6 +20,7 @@ class WhyUntranslated(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     NO_INBOUND_FORM = "no_inbound_form"
     UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_RECORD_TYPE = "unknown_record_type"
     EXPRESSION_FAILED = "expression_failed"
     INVALID_MEMBER = "invalid_member"
 
@@ -44,33 +45,47 @@ class NotTranslated:
     detail: str = ""
 
 
-def translate_own(profile: Profile, document: Json) -> CanonicalMessage | NotTranslated:
-    """`document` read by the profile's inbound expressions. Members that come out null are left out of `data`."""
-    if profile.inbound is None:
-        return NotTranslated(WhyUntranslated.NO_INBOUND_FORM, "")
+def translate_own(profile: Profile, document: Json, record_type: str | None = None) -> CanonicalMessage | NotTranslated:
+    """`document` read by the profile: as one of its topic, or with a `record_type` as one by its transformation.
+
+    Members that come out null are left out of `data`.
+    """
+    expressions = _find_expressions(profile, record_type)
+    if isinstance(expressions, NotTranslated):
+        return expressions
     if not isinstance(document, dict):
         return NotTranslated(WhyUntranslated.NOT_AN_OBJECT, "")
-    kind = _text(profile, "type", document)
+    kind = _text(expressions, "type", document)
     if isinstance(kind, NotTranslated):
         return kind
-    if not kind or not ({f"data.{kind}", f"data.{DEFAULT}"} & set(profile.inbound_expressions)):
+    if not kind or not ({f"data.{kind}", f"data.{DEFAULT}"} & set(expressions)):
         return NotTranslated(WhyUntranslated.UNKNOWN_TYPE, "type")
     texts: list[str | None] = []
     for member in ("id", "subject", "time"):
-        text = _text(profile, member, document)
+        text = _text(expressions, member, document)
         if isinstance(text, NotTranslated):
             return text
         texts.append(text)
-    members = _members(profile, kind, document)
+    members = _members(expressions, kind, document)
     if isinstance(members, NotTranslated):
         return members
     message_id, subject, time = texts
     return CanonicalMessage(kind, message_id, subject, time, members)
 
 
-def _text(profile: Profile, member: str, document: Json) -> str | NotTranslated | None:
+def _find_expressions(profile: Profile, record_type: str | None) -> Expressions | NotTranslated:
+    has_form = profile.inbound if record_type is None else profile.custom
+    if has_form is None:
+        return NotTranslated(WhyUntranslated.NO_INBOUND_FORM, "")
+    if record_type is None:
+        return profile.inbound_expressions
+    unknown = NotTranslated(WhyUntranslated.UNKNOWN_RECORD_TYPE, "headers.RecordType")
+    return profile.custom_expressions.get(record_type, unknown)
+
+
+def _text(expressions: Expressions, member: str, document: Json) -> str | NotTranslated | None:
     """A member that is text or nothing; a whole number is taken as text, since ids often are numbers."""
-    expression = profile.inbound_expressions.get(member)
+    expression = expressions.get(member)
     if not isinstance(expression, Expression):
         return None
     made = expression.of(document)
@@ -83,8 +98,7 @@ def _text(profile: Profile, member: str, document: Json) -> str | NotTranslated 
     return NotTranslated(WhyUntranslated.INVALID_MEMBER, member, "not text")
 
 
-def _members(profile: Profile, kind: str, document: Json) -> dict[str, Json] | NotTranslated:
-    expressions = profile.inbound_expressions
+def _members(expressions: Expressions, kind: str, document: Json) -> dict[str, Json] | NotTranslated:
     expression = expressions.get(f"data.{kind}") or expressions.get(f"data.{DEFAULT}")
     if not isinstance(expression, Expression):
         return NotTranslated(WhyUntranslated.UNKNOWN_TYPE, "type")

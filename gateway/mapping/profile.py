@@ -40,9 +40,13 @@ Topic = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,
 Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
 ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
 
+# By member: `type`, `id`, `subject`, `time`, and `data.<type>`.
+Expressions = Mapping[str, Expression | NotAnExpression]
+
 # Types a destination can be sent at all; of these an account's feed gets those that are for enterprises.
 EVENT_NAMES = frozenset(kind.value for kind in EventType)
 DEFAULT = "default"
+NO_TRANSFORMATION = "noop"
 
 
 class Part(BaseModel):
@@ -242,18 +246,30 @@ class ConnectWords(Part):
         return self
 
 
-class Inbound(Part):
-    """How the brand's own JSON on its own topic is read: each expression sees the whole document.
+class Translation(Part):
+    """How one kind of the brand's own JSON is read: each expression sees the whole document.
 
     `data` maps a canonical message type, or `default`, to the expression that makes its data.
     """
 
-    topic: Topic
     type: ExpressionText
     id: ExpressionText
     subject: ExpressionText
     time: ExpressionText | None = None
     data: Mapping[str, ExpressionText] = Field(min_length=1)
+
+
+class Inbound(Translation):
+    """The brand's own JSON on its own topic."""
+
+    topic: Topic
+
+
+class Custom(Part):
+    """The brand's own JSON by Dispatch Connect: of keys that name `transformation`, by a request's `RecordType`."""
+
+    transformation: Name
+    records: Mapping[Text, Translation] = Field(min_length=1)
 
 
 class Profile(Part):
@@ -279,6 +295,7 @@ class Profile(Part):
     destinations: tuple[Destination, ...] = ()
     inbound: Inbound | None = None
     booking_page: BrandsPage | None = None
+    custom: Custom | None = None
     _lines: dict[Path, int] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
@@ -324,14 +341,21 @@ class Profile(Part):
         return compile_expression(self.feed.key, self.tables) if self.feed.key is not None else None
 
     @cached_property
-    def inbound_expressions(self) -> Mapping[str, Expression | NotAnExpression]:
-        """By member: `type`, `id`, `subject`, `time`, and `data.<type>`."""
-        if self.inbound is None:
-            return {}
-        texts = {"type": self.inbound.type, "id": self.inbound.id, "subject": self.inbound.subject}
-        if self.inbound.time is not None:
-            texts["time"] = self.inbound.time
-        texts |= {f"data.{kind}": text for kind, text in self.inbound.data.items()}
+    def inbound_expressions(self) -> Expressions:
+        """How what comes on its topic is read."""
+        return self._compiled(self.inbound) if self.inbound else {}
+
+    @cached_property
+    def custom_expressions(self) -> Mapping[str, Expressions]:
+        """How what comes by its transformation is read, by record type."""
+        records = self.custom.records if self.custom else {}
+        return {record_type: self._compiled(translation) for record_type, translation in records.items()}
+
+    def _compiled(self, translation: Translation) -> Expressions:
+        texts = {"type": translation.type, "id": translation.id, "subject": translation.subject}
+        if translation.time is not None:
+            texts["time"] = translation.time
+        texts |= {f"data.{kind}": text for kind, text in translation.data.items()}
         return {member: compile_expression(text, self.tables) for member, text in texts.items()}
 
     def find_organization(self, postal_code: str, service_type: str | None) -> str | None:

@@ -22,6 +22,7 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_INFLATED = 16 * 1024 * 1024
 PATIENCE_SECONDS = 10.0
 _GZIP = b"\x1f\x8b"
+_ZLIB = b"\x78"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
@@ -50,6 +51,8 @@ async def read_body(request: Request, *, most: int = MOST_BYTES, patience: float
 
 def inflate(body: bytes, *, most: int = MOST_INFLATED) -> bytes:
     """`body` without its gzip, which nobody announces; what is not compressed stays as it is."""
+    if body[:1] == _ZLIB and int.from_bytes(body[:2], "big") % 31 == 0:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "this is zlib's format: compress it as gzip")
     if not body.startswith(_GZIP):
         return body
     reader = zlib.decompressobj(_GZIP_WINDOW)

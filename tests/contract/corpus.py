@@ -43,13 +43,19 @@ def goldens(profile: Profile) -> Iterator[tuple[Path, str]]:
         else:
             yield folder / f"{name}.json", pretty(in_words(made))
     for file in sorted((BRANDS / profile.brand / "inbound").glob("*.json")):
-        message = translate_own(profile, json.loads(file.read_text(encoding="utf-8")))
-        if isinstance(message, NotTranslated):
-            refusal = {"refused": message.reason.value, "field": message.field, "detail": message.detail}
-            yield folder / f"inbound.{file.stem}.refused.json", pretty(refusal)
-        else:
-            said = {name: getattr(message, name) for name in ("type", "id", "subject", "time", "data")}
-            yield folder / f"inbound.{file.stem}.json", pretty(said)
+        yield translation(profile, file, None)
+    for file in sorted((BRANDS / profile.brand / "custom").glob("*.json")):
+        yield translation(profile, file, file.name.partition(".")[0])
+
+
+def translation(profile: Profile, file: Path, record_type: str | None) -> tuple[Path, str]:
+    """What the brand's own document `file` says; a custom one is named by its record type first."""
+    message = translate_own(profile, json.loads(file.read_text(encoding="utf-8")), record_type)
+    made = BRANDS / profile.brand / "golden" / f"{file.parent.name}.{file.stem}.json"
+    if isinstance(message, NotTranslated):
+        refusal = {"refused": message.reason.value, "field": message.field, "detail": message.detail}
+        return made.with_suffix(".refused.json"), pretty(refusal)
+    return made, pretty({name: getattr(message, name) for name in ("type", "id", "subject", "time", "data")})
 
 
 def all_files() -> dict[Path, str]:

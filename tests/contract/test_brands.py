@@ -29,7 +29,9 @@ def test_the_brands_differ_for_real():
 
 
 @pytest.mark.parametrize(
-    "path", sorted(BRANDS.glob("*/golden/inbound.*.json")), ids=lambda path: f"{path.parts[-3]}-{path.stem}"
+    "path",
+    sorted([*BRANDS.glob("*/golden/inbound.*.json"), *BRANDS.glob("*/golden/custom.*.json")]),
+    ids=lambda path: f"{path.parts[-3]}-{path.stem}",
 )
 def test_what_a_brand_sends_is_a_canonical_message(path):
     message = json.loads(path.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core import commands
 from gateway.core.decide import decide
-from gateway.core.document import event_body
+from gateway.core.document import event_body, stamp
 from gateway.core.events import Change, EventType
 from gateway.core.ids import Kind, Ref
 from gateway.core.job import JobStatus, OfferState, Revision, Window
@@ -22,6 +22,10 @@ NAMED = Ref(Kind.JOB, make.ACME, "A-1")
 
 def held(standing="offered", revision=TWO, **fields):
     return replace(make.job_in(standing), revision=revision, **fields)
+
+
+def at(minutes):
+    return stamp(make.minutes(minutes))
 
 
 def arrives(known, command, facts=None, **more):
@@ -219,14 +223,27 @@ class TestASuggestedTime:
         outcome = arrives(held(), self.add)
         assert outcome.events[0].type is EventType.JOB_AMENDED
         suggested = {"start": "2026-03-03T15:00:00Z", "end": "2026-03-03T17:00:00Z"}
-        assert outcome.events[0].details == {"suggested_time": suggested}
+        assert outcome.events[0].details == {"added_times": [suggested]}
         assert (outcome.job.status, outcome.job.visits) == (JobStatus.OFFERED, ())
         assert arrives(outcome.job, self.add, at=5).why == "no_change"
 
     def test_is_that_of_its_arrival_window_where_it_has_one(self):
         window = Window(make.minutes(0), make.minutes(30))
         outcome = arrives(held(), commands.AddAppointment(make.new_visit(1440, window=window)))
-        assert outcome.events[0].details["suggested_time"]["end"] == "2026-03-02T15:30:00Z"
+        assert outcome.events[0].details["added_times"][0]["end"] == "2026-03-02T15:30:00Z"
+
+    def test_under_a_key_that_has_suggested_before_replaces_that_one_and_no_other(self):
+        job = held()
+        for key, start in (("V-1", 1440), (None, 2000), ("V-2", 3000), ("V-1", 4000)):
+            job = arrives(job, commands.AddAppointment(make.new_visit(start, external_id=key))).job
+        starts = [(one.get("id"), one["start"]) for one in job.details["added_times"]]
+        assert starts == [(None, at(2000)), ("V-2", at(3000)), ("V-1", at(4000))]
+
+    def test_of_which_there_are_four_the_newest_three_count(self):
+        job = held()
+        for start in (1440, 2000, 3000, 4000):
+            job = arrives(job, commands.AddAppointment(make.new_visit(start))).job
+        assert [one["start"] for one in job.details["added_times"]] == [at(2000), at(3000), at(4000)]
 
     def test_does_not_make_the_offer_that_is_sent_again_another(self):
         job = arrives(held(), self.add).job

@@ -284,3 +284,70 @@ def test_another_sources_equal_word_is_no_repeat():
     job = decide(make.job(make.visit()), make.request(commands.CancelJob(), message_id=None, digest="d"), make.facts())
     other = make.request(commands.CancelJob(), make.enterprise(), message_id=None, digest="d")
     assert decide(job.job, other, make.facts()).why == "job_canceled"
+
+
+class TestANewTimeInTheSameRecord:
+    later = commands.ChangeAppointment(start=make.minutes(5000))
+
+    @pytest.mark.parametrize(
+        ("command", "becomes", "told"),
+        [
+            (commands.OnMyWay(change=later), "en_route", "customer.on_my_way"),
+            (commands.StartAppointment(later), "started", "customer.arrived"),
+            (commands.PauseAppointment("WFP", later), "paused", "customer.appointment_changed"),
+            (commands.CompleteAppointment("RPR", later), "complete", "customer.survey_requested"),
+            (commands.CancelAppointment(None, later), "canceled", "customer.appointment_canceled"),
+        ],
+    )
+    def test_is_one_decision_with_the_word_and_tells_the_customer_once(self, command, becomes, told):
+        outcome = decide(make.job(make.visit()), make.request(command), make.facts())
+        event, *texts = outcome.events
+        (moved,) = event.visits
+        assert (moved.previous, moved.visit.status, moved.visit.start) == ("scheduled", becomes, make.minutes(5000))
+        assert [text.type for text in texts] == [told]
+        assert texts[0].visits[0].visit.start == make.minutes(5000)
+
+    def test_goes_with_taking_on_my_way_back(self):
+        job = make.job(make.visit(status=VisitStatus.EN_ROUTE))
+        outcome = decide(job, make.request(commands.UndoOnMyWay(self.later), at=5), make.facts())
+        assert [event.type for event in outcome.events] == ["appointment.changed", "customer.appointment_changed"]
+        assert outcome.job.visits[0].start == make.minutes(5000)
+        plain = decide(job, make.request(commands.UndoOnMyWay(), at=5), make.facts())
+        assert [event.type for event in plain.events] == ["appointment.changed"]
+
+    def test_is_a_change_where_the_visit_stands_there_already(self):
+        job = after(make.job(make.visit()), (commands.StartAppointment(), 1))
+        outcome = decide(job, make.request(commands.StartAppointment(self.later), at=3), make.facts())
+        assert outcome.events[0].type is EventType.APPOINTMENT_CHANGED
+        assert outcome.job.visits[0].start == make.minutes(5000)
+        assert decide(outcome.job, make.request(commands.PauseAppointment(), at=2), make.facts()).why == "stale"
+        again = decide(outcome.job, make.request(commands.StartAppointment(self.later), at=4), make.facts())
+        assert again.why == "no_change"
+
+    def test_is_as_stale_as_its_word_and_comes_too_late_for_what_has_ended(self):
+        job = after(make.job(make.visit()), (commands.CompleteAppointment("RPR"), 10))
+        assert decide(job, make.request(commands.OnMyWay(change=self.later), at=5), make.facts()).job is None
+        late = decide(job, make.request(commands.StartAppointment(self.later), at=11), make.facts())
+        assert late.why == "appointment_ended"
+
+    def test_may_come_with_another_technician_who_must_be_one(self):
+        job = make.job(make.visit(technician=make.TECHNICIAN))
+        command = commands.StartAppointment(commands.ChangeAppointment())
+        outcome = decide(job, make.request(command, technician=make.OTHER_TECHNICIAN), make.facts())
+        assert outcome.job.visits[0].technician == make.OTHER_TECHNICIAN
+        refused = decide(job, make.request(command, technician=make.DISPATCHER), make.facts())
+        assert refused.why == "not_a_technician"
+
+    def test_from_a_technician_who_left_is_still_taken(self):
+        left = make.user(active=False, deactivated_at=make.minutes(3))
+        facts = make.facts(users=make.team(technician=left))
+        job = make.job(make.visit(status=VisitStatus.STARTED, technician=make.TECHNICIAN))
+        command = commands.CompleteAppointment("RPR", self.later)
+        outcome = decide(job, make.request(command, technician=make.TECHNICIAN, at=5), facts)
+        assert outcome.job.visits[0].status is VisitStatus.COMPLETE
+
+    def test_waits_with_its_word_for_a_reason_that_nobody_maps_yet(self):
+        command = commands.CompleteAppointment("ALIEN", self.later)
+        outcome = decide(make.job(make.visit()), make.request(command), make.facts())
+        assert isinstance(outcome, Unmapped)
+        assert outcome.job.visits[0].start != make.minutes(5000)

@@ -130,7 +130,9 @@ def test_an_accounts_canceled_withdraws(record_type, version):
 def test_an_appointment_adds_or_changes_by_whether_its_key_is_known():
     reading = organization("appointment", {"job_id": 7, "external_id": "V-1", "time": "2026-03-02T09:00:00.000Z"})
     assert reading.new_visit == Ref(Kind.APPOINTMENT, "northstar", "V-1")
-    assert settled_command(reading, ACCEPTED) == commands.AddAppointment(commands.NewVisit(start=START))
+    assert settled_command(reading, ACCEPTED) == commands.AddAppointment(
+        commands.NewVisit(start=START, external_id="V-1")
+    )
     known = replace(reading.refs, appointment=10)
     changed = settled_command(reading, with_visits(VisitStatus.SCHEDULED), known)
     assert changed == commands.ChangeAppointment(start=START)
@@ -138,14 +140,20 @@ def test_an_appointment_adds_or_changes_by_whether_its_key_is_known():
 
 def test_scheduled_while_the_technician_is_on_the_way_takes_that_back():
     reading = organization("appointment", {"id": 10, "status": "scheduled"})
-    assert settled_command(reading, with_visits(VisitStatus.EN_ROUTE)) == commands.UndoOnMyWay()
+    assert settled_command(reading, with_visits(VisitStatus.EN_ROUTE)) == commands.UndoOnMyWay(
+        commands.ChangeAppointment()
+    )
+    later = organization("appointment", {"id": 10, "status": "scheduled", "time": "2026-03-02T09:00:00Z"})
+    changed = commands.ChangeAppointment(start=START)
+    assert settled_command(later, with_visits(VisitStatus.EN_ROUTE)) == commands.UndoOnMyWay(changed)
     assert settled_command(reading, with_visits(VisitStatus.SCHEDULED)) == commands.ChangeAppointment()
 
 
 def test_an_accounts_appointment_on_an_open_offer_is_a_suggested_time():
     reading = account("appointment", {"external_job_id": "A-1", "time": "2026-03-02T09:00:00Z"})
-    suggested = {"start": "2026-03-02T09:00:00Z", "end": "2026-03-02T11:00:00Z"}
-    assert settled_command(reading, OFFERED) == commands.SubmitOffer(details={"suggested_times": [suggested]})
+    assert settled_command(reading, OFFERED) == commands.AddAppointment(commands.NewVisit(start=START))
+    untimed = account("appointment", {"external_job_id": "A-1", "external_id": "V-1"})
+    assert settle(untimed, OFFERED).why is Why.TRANSITION_NOT_ALLOWED
     assert isinstance(settled_command(reading, ACCEPTED), commands.AddAppointment)
 
 
@@ -164,6 +172,9 @@ def test_an_appointments_words_of_progress(side, status, command):
     found = outcome(side, "appointment", "v3", {"id": 10, "status": status, "status_message": "parts"})
     assert isinstance(found, Translated)
     assert found.command == command
+    with_time = {"id": 10, "status": status, "status_message": "parts", "time": "2026-03-02T09:00:00Z"}
+    changed = replace(command, change=commands.ChangeAppointment(start=START))
+    assert outcome(side, "appointment", "v3", with_time).command == changed
 
 
 def test_a_note_without_an_id_is_told_by_its_text():

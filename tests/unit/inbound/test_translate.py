@@ -105,7 +105,8 @@ def test_an_acceptance_may_bring_its_first_visit():
     data = {"appointment": {"id": "V-1", "start": START, "technician": "T-3"}, "user": "usr-4"}
     outcome = by_provider("offer.accept.v1", data, subject="job-1")
     start = datetime(2026, 3, 2, 9, tzinfo=UTC)
-    assert outcome.command == commands.AcceptOffer(visit=commands.NewVisit(start=start, duration=DEFAULT_DURATION))
+    visit = commands.NewVisit(start=start, duration=DEFAULT_DURATION, external_id="V-1")
+    assert outcome.command == commands.AcceptOffer(visit=visit)
     assert outcome.new_visit == Ref(Kind.APPOINTMENT, "northstar", "V-1")
     assert outcome.refs == commands.Refs(job=1, technician=Ref(Kind.USER, "northstar", "T-3"), user=4)
 

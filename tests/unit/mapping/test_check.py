@@ -116,6 +116,16 @@ def test_its_own_json_is_not_read_in_the_place_of_others_records(topic):
     assert errors_in(text.replace(topic, "claims.acme.v1")) == []
 
 
+def test_a_transformation_has_a_name_of_its_own_and_expressions_that_compile():
+    order = """    order: {type: "'offer.submit'", id: n, subject: n, data: {offer.submit: '{title: t}'}}"""
+    text = PLAIN + with_lines("custom:", "  transformation: ax", "  records:", order)
+    assert errors_in(text) == []
+    assert [member for member, _ in errors_in(text.replace("ax", "noop"))] == ["custom.transformation"]
+    shouting = errors_in(text.replace("{title: t}", "{title: shout(t)}").replace("id: n", "id: shout(n)"))
+    at = "custom.records.order"
+    assert {member for member, _ in shouting} == {f"{at}.id", f"{at}.data.offer.submit"}
+
+
 def test_problems_name_file_line_and_member():
     (problem, *_) = check_profile(profile_of(custom("default: shout(id)")), "acme/profile.v1.yaml")
     line = len(PLAIN.splitlines()) + 4

@@ -66,6 +66,15 @@ def test_every_event_is_at_least_one_message_of_plain_json(one, audience):
         assert put(part, one.stored, audience=audience, kept=KEPT, note_text=one.note_text)["Put"]
 
 
+def test_of_the_times_suggested_the_newest_three_are_told():
+    event = example("job.offered").stored
+    added = [{"id": str(hour), "start": f"T{hour}", "end": f"T{hour + 1}"} for hour in (1, 2)]
+    own = [{"start": f"T{hour}", "end": f"T{hour + 1}"} for hour in (5, 6)]
+    whole = replace(event, body={**event.body, "details": {"added_times": added, "suggested_times": own}})
+    times = put(Part(Entity.JOB), whole, audience=Audience.PROVIDER, kept=None)["Put"]["job"]["suggested_times"]
+    assert [one["start_time"] for one in times] == ["T2", "T1", "T5"]
+
+
 def test_a_job_has_all_that_clients_read():
     event = example("job.offered").stored
     whole = replace(event, body={**event.body, "details": DETAILS})

@@ -34,6 +34,36 @@ def test_a_document_becomes_a_message_without_what_it_lacks():
     )
 
 
+BY_TRANSFORMATION = profile_of(
+    PLAIN
+    + with_lines(
+        "custom:",
+        "  transformation: ax",
+        "  records:",
+        """    order: {type: "'offer.submit'", id: n, subject: n, data: {offer.submit: '{title: t}'}}""",
+        """    remark: {type: "'note.add'", id: n, subject: about, data: {default: '{text: t}'}}""",
+    )
+)
+
+
+def test_a_document_by_its_transformation_is_read_as_its_record_type_has_it():
+    order = translate_own(BY_TRANSFORMATION, {"n": 7, "t": "Leak"}, "order")
+    assert order == CanonicalMessage("offer.submit", "7", "7", None, {"title": "Leak"})
+    remark = translate_own(BY_TRANSFORMATION, {"n": 8, "about": "7", "t": "Hello"}, "remark")
+    assert remark == CanonicalMessage("note.add", "8", "7", None, {"text": "Hello"})
+
+
+@pytest.mark.parametrize("record_type", ["", "Order", "invoice"])
+def test_a_record_type_that_the_transformation_does_not_know_is_named(record_type):
+    made = translate_own(BY_TRANSFORMATION, {}, record_type)
+    assert made == NotTranslated(WhyUntranslated.UNKNOWN_RECORD_TYPE, "headers.RecordType")
+
+
+def test_the_topic_and_the_transformation_are_two_things():
+    assert translate_own(BY_TRANSFORMATION, {}).reason is WhyUntranslated.NO_INBOUND_FORM
+    assert translate_own(PROFILE, {}, "order").reason is WhyUntranslated.NO_INBOUND_FORM
+
+
 def test_what_is_optional_may_be_missing():
     message = translate_own(PROFILE, {"kind": "NEW", "title": "Leak"})
     assert (message.id, message.subject, message.time) == (None, None, None)
