@@ -14,7 +14,8 @@ from gateway.core.visibility import Audience
 from gateway.inbound.receipts import polled_receipts
 from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Problem, has_errors
-from gateway.mapping.profile import Profile, ReceiptsTo, parse_profile
+from gateway.mapping.profile import Profile, parse_profile
+from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.mapping.source import dotted
 from gateway.store.accounts import make_account, save_account
 from gateway.store.bulk import notify
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from gateway.mapping.profile import Destination as Spec
+    from gateway.mapping.profile_roads import Destination as Spec
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination
 

@@ -8,7 +8,7 @@ from aiokafka.helpers import create_ssl_context
 
 from gateway.inbound.doors import SHARED
 from gateway.keeper import Keeper
-from gateway.mapping.profile import DestinationKind
+from gateway.mapping.profile_roads import DestinationKind
 from gateway.outbound.inspection import UNREACHABLE
 from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store import partitions

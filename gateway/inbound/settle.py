@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 from gateway.core.clocks import read_clock
 from gateway.core.commands import CreateJob, PutOrganization, Refs, Request, SubmitOffer
 from gateway.core.decide import decide
-from gateway.core.facts import Facts
 from gateway.core.ids import Kind, Ref, canonical_id
 from gateway.core.notes import Note
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Actor, Customer, Organization, Side, User
 from gateway.core.permissions import is_theirs
-from gateway.core.reasons import DEFAULT_REASONS
 from gateway.core.values import dataclass, replace
 from gateway.inbound import words
 from gateway.inbound.entry import log_bug
+from gateway.inbound.facts import facts_for
 from gateway.inbound.folding import find_folded, folded, is_undecided
 from gateway.inbound.known import Known, waits_for
 from gateway.inbound.names import refuse_brand, takes_an_accounts_name
@@ -261,7 +260,8 @@ class Settlement:
         if organization is None and takes_an_accounts_name(reading, self.directory):
             entry.outcome = Refused(why=Why.ALREADY_EXISTS, member="data.handle", detail="the name is another's")
             return
-        entry.outcome = decide(job, request, self._facts(command, refs, job, organization))
+        facts = facts_for(self.known, self.directory, self.now, command, refs, job=job, organization=organization)
+        entry.outcome = decide(job, request, facts)
         self._apply(entry, reading, entry.outcome, organization)
 
     def _organization(
@@ -274,19 +274,6 @@ class Settlement:
         if number is None:
             number = self._resolved(route(reading, self.directory)) or actor.organization
         return self.known.organizations.get(number) if isinstance(number, int) else None
-
-    def _facts(self, command: object, refs: Refs, job: Job | None, organization: Organization | None) -> Facts:
-        brand = job.brand if job is not None else getattr(command, "brand", None)
-        profile = self.directory.active.get(brand) if brand else None
-        return Facts(
-            now=self.now,
-            reasons=profile.reasons if profile else DEFAULT_REASONS,
-            accept_within=profile.accept_by_default if profile else None,
-            organization=organization,
-            customer=self.known.customers.get(refs.customer) if isinstance(refs.customer, int) else None,
-            users=self.known.users,
-            note=self.known.notes.get(refs.note) if isinstance(refs.note, int) else None,
-        )
 
     def _apply(self, entry: Entry, reading: Translated, outcome: Outcome, organization: Organization | None) -> None:
         if isinstance(outcome, Parked | Quarantined):

@@ -15,7 +15,8 @@ from gateway.mapping.codes import PRODUCIBLE, find_code
 from gateway.mapping.examples import examples
 from gateway.mapping.expressions import NotAnExpression
 from gateway.mapping.problems import Level, Problem
-from gateway.mapping.profile import DEFAULT, NO_TRANSFORMATION, FeedFormat
+from gateway.mapping.profile import DEFAULT, FeedFormat
+from gateway.mapping.profile_roads import NO_TRANSFORMATION
 from gateway.mapping.render import Unrenderable, render
 from gateway.mapping.source import Path, dotted
 from gateway.mapping.wanted import Wanted, wants

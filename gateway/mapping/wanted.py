@@ -9,12 +9,13 @@ from gateway.core.events import Change, EventType, audiences
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.mapping.codes import Refusal, find_code, standing_of
-from gateway.mapping.profile import Some
+from gateway.mapping.profile_roads import Some
 
 if TYPE_CHECKING:
     from gateway.core.events import Event
     from gateway.core.reasons import GivenReason
-    from gateway.mapping.profile import Destination, Profile
+    from gateway.mapping.profile import Profile
+    from gateway.mapping.profile_roads import Destination
 
 _NOTES = frozenset({EventType.NOTE_PUBLISHED, EventType.NOTE_RETRACTED})
 

@@ -15,7 +15,7 @@ from gateway.inbound.http import connect as incoming
 from gateway.inbound.unreadable import Unreadable
 from gateway.outbound import poll_queue
 from gateway.outbound.http import connect as outgoing
-from gateway.web import bodies, callers
+from gateway.web import bodies, failed_calls
 from tests.edge import bearer, post_in, post_signed, serving
 from tests.inbound import opened
 from tests.keys import make_key
@@ -78,7 +78,7 @@ def test_the_limits_are_those_of_the_code():
         "body of `/agent/out` and `/agent/ack`": f"{outgoing.MOST_BYTES // 1024} KiB",
         "messages in an answer": f"{most} at most, {usual} where no number is given",
         "pauses within a body": f"{bodies.PATIENCE_SECONDS:.0f} s",
-        "failed signatures from one address": f"{callers.FAILURES_A_MINUTE} a minute",
+        "failed signatures from one address": f"{failed_calls.FAILURES_A_MINUTE} a minute",
         "suggested times · telephones · machines of a job": " · ".join(
             str(longest(model, name))
             for model, name in (

@@ -18,7 +18,7 @@ from gateway.inbound.http.taking import record_of, take_in
 from gateway.inbound.receipts import receipt_of
 from gateway.inbound.record import CUSTOM_BRAND, RECORD_TYPE, REQUEST
 from gateway.inbound.shapes import MAX_ID
-from gateway.mapping.profile import NO_TRANSFORMATION
+from gateway.mapping.profile_roads import NO_TRANSFORMATION
 from gateway.mapping.receipts import receipt_body
 from gateway.store.keys import CallerKind
 from gateway.web.bodies import inflate, read_body, read_json

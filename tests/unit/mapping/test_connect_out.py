@@ -68,11 +68,14 @@ def test_every_event_is_at_least_one_message_of_plain_json(one, audience):
 
 def test_of_the_times_suggested_the_newest_three_are_told():
     event = example("job.offered").stored
-    added = [{"id": str(hour), "start": f"T{hour}", "end": f"T{hour + 1}"} for hour in (1, 2)]
-    own = [{"start": f"T{hour}", "end": f"T{hour + 1}"} for hour in (5, 6)]
+    added = [
+        {"id": str(hour), "start": f"2026-03-02T0{hour}:00:00Z", "end": f"2026-03-02T0{hour + 1}:00:00Z"}
+        for hour in (1, 2)
+    ]
+    own = [{"start": f"2026-03-02T0{hour}:00:00Z", "end": f"2026-03-02T0{hour + 1}:00:00Z"} for hour in (5, 6)]
     whole = replace(event, body={**event.body, "details": {"added_times": added, "suggested_times": own}})
     times = put(Part(Entity.JOB), whole, audience=Audience.PROVIDER, kept=None)["Put"]["job"]["suggested_times"]
-    assert [one["start_time"] for one in times] == ["T2", "T1", "T5"]
+    assert [one["start_time"] for one in times] == [f"2026-03-02T0{hour}:00:00.000Z" for hour in (2, 1, 5)]
 
 
 def test_a_job_has_all_that_clients_read():

@@ -4,7 +4,8 @@ import pytest
 
 from gateway.core.reasons import DEFAULT_COMPLETE, Ending, ReasonKind
 from gateway.mapping.codes import Refusal, Standing, find_code
-from gateway.mapping.profile import Profile, Some, parse_profile
+from gateway.mapping.profile import Profile, parse_profile
+from gateway.mapping.profile_roads import Some
 from tests.unit.mapping.texts import PLAIN, with_lines
 
 

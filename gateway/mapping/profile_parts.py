@@ -1,0 +1,19 @@
+"""What the pieces of a brand profile are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, StrictStr, StringConstraints
+
+Name = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Word = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Topic = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,180}$")]
+Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
+ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
+
+
+class Part(BaseModel):
+    """A piece of a profile: frozen, and closed to members that nobody reads."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
