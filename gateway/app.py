@@ -15,7 +15,6 @@ import structlog
 
 from gateway.core.visibility import Audience, Withheld
 from gateway.edge import make_edge
-from gateway.edge import serve as serve_edge
 from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
 from gateway.inbound.doors import Doors
@@ -31,6 +30,7 @@ from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.poll_queue import PollQueue
 from gateway.outbound.relay import Relay, Terms
+from gateway.server import serve as serve_edge
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
 from gateway.store.keys import CHANNEL as KEYS_CHANNEL
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gateway.core.document import StoredEvent
-    from gateway.edge import Edge
     from gateway.inbound.entry import Entry
     from gateway.mapping.profile import Profile
     from gateway.outbound.publisher import Publisher
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from gateway.store.claims import Claim
     from gateway.store.destinations import Destination
     from gateway.store.keys import Caller
+    from gateway.web.direct import Direct
 
 log = structlog.get_logger(__name__)
 
@@ -238,7 +238,7 @@ class Gateway:
             place = f"{self.settings.http_host}:{self.settings.http_port}"
             raise CannotRun(f"cannot listen on {place} (GATEWAY_HTTP_HOST, GATEWAY_HTTP_PORT)") from error
 
-    def make_edge(self, callers: Callers, gathering: Gathering, booking: Desk) -> Edge:
+    def make_edge(self, callers: Callers, gathering: Gathering, booking: Desk) -> Direct:
         """The application that the role `edge` serves."""
         return make_edge(
             self.database,

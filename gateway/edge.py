@@ -1,16 +1,13 @@
-"""The HTTP edge: one ASGI application of the addresses that the inbound and outbound halves bring, and its server."""
+"""The HTTP edge: one ASGI application of the addresses that the inbound and outbound halves bring."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import socket
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import orjson
-import uvicorn
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -29,11 +26,12 @@ from gateway.outbound.http.connect import agent_ack, agent_out
 from gateway.outbound.http.feed import feed
 from gateway.schemas import CONTRACTS
 from gateway.web.described import Answer, Operation, Proof
+from gateway.web.direct import Direct
 from gateway.web.documents import document, reference
 from gateway.web.problems import ProblemError, answer_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
@@ -48,10 +46,8 @@ if TYPE_CHECKING:
     from gateway.store.keys import Caller
     from gateway.web.callers import Callers
 
-Edge: TypeAlias = FastAPI
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
 READY_SECONDS = 2.0
 
 
@@ -95,7 +91,7 @@ def make_edge(
     owed_to: Callable[[Caller], Sequence[Destination]],
     keeper: Keeper,
     booking: Desk,
-) -> Edge:
+) -> Direct:
     """The application. It is ready for work while `database` answers: Kafka being away stops nothing here.
 
     `owed_to` are the destinations that a caller fetches from, by polling or by cursor, `booking` the customers' pages.
@@ -106,9 +102,11 @@ def make_edge(
     edge.add_exception_handler(Exception, _answer_bug)
     edge.add_api_route("/healthz", _alive, include_in_schema=False)
     edge.add_api_route("/readyz", _readiness(database), include_in_schema=False)
-    edge.add_route("/agent/in", agent_in(callers, gathering, lambda: keeper.directory), methods=["POST"])
-    edge.add_route("/agent/out", agent_out(callers, queue, owed_to), methods=["POST"])
-    edge.add_route("/agent/ack", agent_ack(callers, queue, owed_to), methods=["POST"])
+    endpoints = {
+        ("POST", "/agent/in"): agent_in(callers, gathering, lambda: keeper.directory),
+        ("POST", "/agent/out"): agent_out(callers, queue, owed_to),
+        ("POST", "/agent/ack"): agent_ack(callers, queue, owed_to),
+    }
     edge.add_route("/v1/feed", feed(callers, reader, owed_to), methods=["GET"], name="feed")
     edge.add_route("/v1/records", own_records(callers, database), methods=["GET"], name="records")
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
@@ -120,13 +118,15 @@ def make_edge(
     edge.add_route("/v1/jobs/{id}/activity", reads.activity, methods=["GET"])
     edge.add_route("/v1/jobs/{id}/notes", reads.notes, methods=["GET"])
     edge.add_route("/v1/jobs/{id}/records", reads.records, methods=["GET"])
-    for address in ADDRESSES:
-        edge.add_route(address.path, command(address, callers, gathering), methods=[address.method], name=address.type)
+    endpoints |= {(one.method, one.path): command(one, callers, gathering) for one in ADDRESSES}
+    for (method, path), endpoint in endpoints.items():
+        edge.add_route(path, endpoint, methods=[method])
     edge.add_route("/openapi.json", document(describe), methods=["GET"])
     edge.add_route("/asyncapi.json", document(lambda: asyncapi(CONTRACTS)), methods=["GET"])
     edge.add_route("/docs", reference(describe), methods=["GET"])
     edge.mount("/book", booking.application())
-    return edge
+    straight = {(method, path): one for (method, path), one in endpoints.items() if "{" not in path}
+    return Direct(edge, straight, _answer_failure)
 
 
 def describe() -> dict[str, Json]:
@@ -159,40 +159,10 @@ async def _answer_nowhere(request: Request, error: Exception) -> Response:
     return answer
 
 
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    return await (answer_problem if isinstance(error, ProblemError) else _answer_bug)(request, error)
+
+
 async def _answer_bug(request: Request, error: Exception) -> Response:
     log.error("request.bug", extra={"path": request.url.path, "error": type(error).__name__})
     return await answer_problem(request, ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "bug"))
-
-
-class _Server(uvicorn.Server):
-    """Ends when it is told to, not by signals: those are the program's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def serve(edge: Edge, host: str, port: int, stop: asyncio.Event, proxies: Sequence[str] = ()) -> None:
-    """Serves until `stop` is set; what was begun is answered first. Raises OSError where it cannot listen.
-
-    Of `proxies` (addresses and networks), and of nobody else, it is believed for whom they call.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:
-        log.info("edge.listens", extra={"host": host, "port": listening.getsockname()[1]})
-        config = uvicorn.Config(
-            edge,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            proxy_headers=bool(proxies),
-            forwarded_allow_ips=list(proxies),
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        server.should_exit = True
-        await serving

@@ -26,12 +26,12 @@ _ZLIB = b"\x78"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-async def read_body(request: Request, *, most: int = MOST_BYTES, patience: float = PATIENCE_SECONDS) -> bytes:
-    """The bytes as they were sent. Ends the request where there are too many, or none come for `patience` seconds."""
+async def read_body(request: Request, *, most: int = MOST_BYTES) -> bytes:
+    """The bytes as they were sent. Ends the request where there are too many, or none come for `PATIENCE_SECONDS`."""
     body = b""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(patience) as left:
+        async with asyncio.timeout(PATIENCE_SECONDS) as left:
             while True:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
@@ -44,7 +44,7 @@ async def read_body(request: Request, *, most: int = MOST_BYTES, patience: float
                     )
                 if not message.get("more_body", False):
                     return body
-                left.reschedule(loop.time() + patience)
+                left.reschedule(loop.time() + PATIENCE_SECONDS)
     except TimeoutError:
         raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "no more of the body came") from None
 

@@ -149,6 +149,8 @@ class Callers:
                 self._looks.clear()
             look = self._looks[name] = _Look(at=now)
             look.reading = asyncio.create_task(self._read(name, look, read))
+        if look.reading.done():
+            return look.reading.result()  # type: ignore[no-any-return]
         # Whoever goes away ends nobody else's look.
         found: _T = await asyncio.shield(look.reading)
         return found

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Direct:
     """An application before `rest`: (method, path) of `endpoints` are answered here, everything else there.
 
+    `rest` serves these too, where they have parameters in the path or another method is asked for.
+
     `failed` makes an answer of whatever an endpoint raises.
     """
 
@@ -27,7 +29,7 @@ class Direct:
         endpoints: Mapping[tuple[str, str], Endpoint],
         failed: Callable[[Request, Exception], Awaitable[Response]],
     ) -> None:
-        self._rest = rest
+        self.rest = rest
         self._endpoints = endpoints
         self._failed = failed
 
@@ -35,7 +37,7 @@ class Direct:
         """One connection's request, as ASGI says it."""
         endpoint = self._endpoints.get((scope.get("method", ""), scope.get("path", "")))
         if endpoint is None:
-            await self._rest(scope, receive, send)
+            await self.rest(scope, receive, send)
             return
         request = Request(scope, receive, send)
         try:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 1
 
 
+# What is left of such a request is not read.
+_UNREAD = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+
+
 class ProblemError(Exception):
     """Ends a request. `member` is the field at fault, `more` what stands beside it in the body."""
 
@@ -46,6 +50,8 @@ async def answer_problem(_: Request, error: Exception) -> Response:
     headers = {}
     if error.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers["Retry-After"] = str(RETRY_SECONDS)
+    if error.status in _UNREAD:
+        headers["Connection"] = "close"
     if error.status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), error.status.value, headers, "application/problem+json")

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from gateway.edge import serve
 from gateway.inbound.gathering import Gathering
 from gateway.keys import end_key
 from gateway.sealing import Sealer
+from gateway.server import serve
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CHANNEL
 from gateway.store.refused_calls import RefusedCalls, add_refused_calls, list_refused_calls, sum_refused_calls

@@ -230,7 +230,7 @@ async def test_its_documents_are_served_and_describe_every_address(client):
     described = (await client.get("/openapi.json")).json()
     served = {
         (re.sub(r"{subject}", "{id}", route.path), method.lower())
-        for route in client._transport.app.routes
+        for route in client._transport.app.rest.routes
         if not isinstance(route, Mount)
         for method in route.methods - {"HEAD"}
     }

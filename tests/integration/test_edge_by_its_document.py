@@ -21,9 +21,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.children import free_port
-from gateway.edge import describe, serve
+from gateway.edge import describe
 from gateway.inbound.gathering import Gathering
 from gateway.sealing import Sealer
+from gateway.server import serve
 from gateway.web.callers import Callers
 from tests.edge import bearer, serving
 from tests.eventually import eventually
