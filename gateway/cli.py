@@ -13,7 +13,6 @@ import structlog
 import typer
 import uvloop
 
-from gateway import app as composition
 from gateway.cli_brands import brands
 from gateway.cli_deliveries import deliveries
 from gateway.cli_doctor import doctor
@@ -22,7 +21,7 @@ from gateway.cli_ledger import ledger
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
 from gateway.cli_records import records
 from gateway.embedded import EmbeddedBroker, EmbeddedBrokerMissingError
-from gateway.settings import Settings, shown
+from gateway.settings import shown
 from gateway.simulation.commands import simulate
 from gateway.store.migrate import upgrade
 from gateway.store.readiness import NotReady, explained
@@ -48,6 +47,8 @@ def run(
     ] = None,
 ) -> None:
     """Run the gateway, or some of its roles, until SIGTERM: then what was begun is finished or given back."""
+    from gateway import app as composition  # the other commands need not wait for it
+
     settings = read_settings()
     roles = set(role or composition.ROLES)
     unknown = roles - set(composition.ROLES)
@@ -61,20 +62,16 @@ def run(
         )
     try:
         if settings.kafka_servers == "embedded":
-            _run_embedded(settings, roles)
+            with EmbeddedBroker() as broker:
+                log.info("kafka.embedded", servers=broker.servers)
+                settings = settings.model_copy(update={"kafka_servers": broker.servers})
+                upgrade(settings.database_url)
+                asyncio.run(prepare(settings))
+                uvloop.run(composition.serve(settings, roles))
         else:
             uvloop.run(composition.serve(settings, roles))
     except (CannotRun, NotReady, EmbeddedBrokerMissingError) as error:
         fail(str(error), NOT_SO)
-
-
-def _run_embedded(settings: Settings, roles: set[str]) -> None:
-    with EmbeddedBroker() as broker:
-        log.info("kafka.embedded", servers=broker.servers)
-        settings = settings.model_copy(update={"kafka_servers": broker.servers})
-        upgrade(settings.database_url)
-        asyncio.run(prepare(settings))
-        uvloop.run(composition.serve(settings, roles))
 
 
 @app.command()
