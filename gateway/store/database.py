@@ -94,9 +94,13 @@ class Database:
     async def _begun(self, **terms: Any) -> AsyncIterator[AsyncConnection]:
         """A transaction of the driver's: SQLAlchemy would begin one with its first statement only, and not all are."""
         async with self._autocommitting.connect() as connection:
-            transaction = driver_of(connection).transaction(**terms)
+            while driver_of(connection).is_closed():
+                # The server went away while nobody used it: the pool has another, or makes one.
+                await connection.invalidate()
+                await connection.get_raw_connection()
             has_ended = False
             try:
+                transaction = driver_of(connection).transaction(**terms)
                 await transaction.start()
                 try:
                     yield connection

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.store.bulk import upsert
+from gateway.store.prepared import driver_of
 from gateway.store.tables import account
 from tests.eventually import eventually
 from tests.outbound import opened
@@ -62,3 +63,20 @@ async def test_one_that_fails_is_rolled_back_whichever_way_its_statements_went(d
         await fail()
     async with database.transaction() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM account"))).scalar_one() == 0
+
+
+async def test_connections_that_died_while_nobody_used_them_are_passed_over(database):
+    async with opened(database.url) as other:
+        async with database.transaction(), database.transaction(), database.transaction():
+            pass
+        ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
+        async with other.transaction() as connection:
+            await connection.execute(text(f"{ended} AND pid <> pg_backend_pid()"))
+    # Its end reaches the driver in the loop's next turns.
+    await eventually(lambda: _is_closed(database))
+    await write(database, "after")
+
+
+async def _is_closed(database):
+    async with database.engine.connect() as connection:
+        return driver_of(connection).is_closed()
