@@ -52,9 +52,17 @@ class TestAnOfferThatIsNew:
 
     def test_needs_a_customer(self):
         assert arrives(None, make.submit(customer=None)).why == "customer_required"
-        known = arrives(None, make.submit(customer=None), make.facts(customer=make.customer()))
+        facts = make.facts(customer=make.customer())
+        known = arrives(None, make.submit(customer=None), facts, customer=make.CUSTOMER)
         assert known.job.customer == make.CUSTOMER
         assert known.job.details["customer"] == make.JORDAN
+
+    @pytest.mark.parametrize("told", [None, {"name": "Mallory"}])
+    def test_names_no_customer_of_another_source(self, told):
+        anothers = make.facts(customer=make.customer(source=make.OTHER_SOURCE))
+        outcome = arrives(None, make.submit(customer=told), anothers, customer=make.CUSTOMER)
+        assert outcome == arrives(None, make.submit(customer=told), customer=make.CUSTOMER), "as if there were none"
+        assert outcome.why == "unknown_customer"
 
     def test_that_no_organization_is_named_or_routed_to_is_refused(self):
         assert arrives(None, make.submit(), make.facts(organization=None)).why == "no_provider"
