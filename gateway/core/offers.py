@@ -90,6 +90,18 @@ def suggest(job: Job, request: Request, facts: Facts, asked: NewVisit) -> Outcom
     return Applied(job=after, events=(_amended(job, after, request, facts),))
 
 
+def take_back(job: Job, request: Request, facts: Facts) -> Outcome | None:
+    """A suggested time of an open offer goes, told by the key that suggested it; None where none has that key."""
+    ref, held = request.refs.appointment, job.details.get(ADDED_TIMES)
+    if job.status is not JobStatus.OFFERED or not isinstance(ref, Ref) or not isinstance(held, list):
+        return None
+    others = [one for one in held if not isinstance(one, dict) or one.get("id") != ref.external_id]
+    if len(others) == len(held):
+        return None
+    after = replace(job, details=merged(job.details, {ADDED_TIMES: others or None}))
+    return Applied(job=after, events=(_amended(job, after, request, facts),))
+
+
 def _amended(job: Job, after: Job, request: Request, facts: Facts) -> Event:
     """Says what has changed: members with their new values, null for those that are gone."""
     changed: dict[str, Json] = {

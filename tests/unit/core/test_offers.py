@@ -247,6 +247,14 @@ class TestASuggestedTime:
         starts = [(one.get("id"), one["start"]) for one in job.details["added_times"]]
         assert starts == [(None, at(2000)), ("V-2", at(3000)), ("V-1", at(4000))]
 
+    def test_is_taken_back_by_the_key_that_suggested_it(self):
+        job = arrives(held(), commands.AddAppointment(make.new_visit(1440, external_id="V-1"))).job
+        unknown = Ref(Kind.APPOINTMENT, make.ACME, "V-2")
+        assert arrives(job, commands.CancelAppointment(), appointment=unknown) == Parked(ref=unknown)
+        outcome = arrives(job, commands.CancelAppointment(), appointment=unknown._replace(external_id="V-1"))
+        assert (outcome.events[0].type, outcome.events[0].details) == (EventType.JOB_AMENDED, {"added_times": None})
+        assert outcome.job.details == held().details
+
     def test_of_which_there_are_four_the_newest_three_count(self):
         job = held()
         for start in (1440, 2000, 3000, 4000):
