@@ -13,6 +13,7 @@ import orjson
 import uvicorn
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from gateway.contract import asyncapi
@@ -103,6 +104,7 @@ def make_edge(
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
     edge.add_exception_handler(HTTPException, _answer_nowhere)
+    edge.add_exception_handler(ClientDisconnect, _answer_nobody)
     edge.add_exception_handler(Exception, _answer_bug)
     edge.add_api_route("/healthz", _alive, include_in_schema=False)
     edge.add_api_route("/readyz", _readiness(database), include_in_schema=False)
@@ -157,6 +159,11 @@ async def _answer_nowhere(request: Request, error: Exception) -> Response:
     # Such as which methods are allowed.
     answer.headers.update(getattr(error, "headers", None) or {})
     return answer
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    """Whoever called went away in the middle: there is nobody to answer, and nothing was taken in."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST.value)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

@@ -17,7 +17,10 @@ RETRY_SECONDS = 1
 
 
 class ProblemError(Exception):
-    """Ends a request. `member` is the field at fault, `more` what stands beside it in the body."""
+    """Ends a request. `member` is the field at fault, `more` what stands beside it in the body.
+
+    Whoever is to come again is told to wait `retry_after` seconds.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class ProblemError(Exception):
         *,
         member: str | None = None,
         more: Mapping[str, object] | None = None,
+        retry_after: int = RETRY_SECONDS,
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -34,6 +38,7 @@ class ProblemError(Exception):
         self.detail = detail
         self.member = member
         self.more = more or {}
+        self.retry_after = retry_after
 
 
 async def answer_problem(_: Request, error: Exception) -> Response:
@@ -45,7 +50,7 @@ async def answer_problem(_: Request, error: Exception) -> Response:
     body |= {name: value for name, value in told.items() if value is not None} | dict(error.more)
     headers = {}
     if error.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        headers["Retry-After"] = str(RETRY_SECONDS)
+        headers["Retry-After"] = str(error.retry_after)
     if error.status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), error.status.value, headers, "application/problem+json")
