@@ -17,6 +17,7 @@ from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.mapping.source import dotted
+from gateway.owners import may_name_account
 from gateway.store.accounts import make_account, save_account
 from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator
@@ -60,6 +61,9 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
         await lock_profiles(connection)
         rows = await load_profiles(connection)
         unfit = tuple(_find_unfit(profile, digest, rows, await load_destinations(connection), file))
+        if not await may_name_account(connection, profile.account):
+            taken = Problem(file, profile.line_of("account"), "account", "is the name of an organization")
+            unfit = (*unfit, taken)
         if unfit:
             return Imported(problems=(*problems, *unfit))
         if not any((row.brand, row.version) == (profile.brand, profile.version) for row in rows):
@@ -114,7 +118,20 @@ def _find_unfit(
         if any(_share_a_topic(one, other) for other in others):
             path = ("destinations", index, "topic")
             yield Problem(file, profile.line_of(*path), dotted(path), "has test work and real work on one topic")
+    yield from _find_owned(profile, endpoints, file)
     yield from _find_clashes(profile, rows, file)
+
+
+def _find_owned(profile: Profile, endpoints: Mapping[str, Destination], file: str) -> Iterator[Problem]:
+    """What somebody else owns stays theirs, whatever a profile calls its destinations or its account."""
+    places: dict[str, tuple[str | int, ...]] = {
+        one.name: ("destinations", index, "name") for index, one in enumerate(profile.destinations)
+    }
+    for wanted in _destinations(profile):
+        there = endpoints.get(wanted.name)
+        if there is not None and (there.owner, there.audience) != (wanted.owner, wanted.audience):
+            path = places.get(wanted.name, ("account",))
+            yield Problem(file, profile.line_of(*path), dotted(path), f"{wanted.name} is of {there.owner}")
 
 
 def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from gateway.contract import asyncapi
@@ -99,6 +100,7 @@ def make_edge(
     edge = FastAPI(title="Enterprise integration gateway", version="1", openapi_url=None)
     edge.add_exception_handler(ProblemError, answer_problem)
     edge.add_exception_handler(HTTPException, _answer_nowhere)
+    edge.add_exception_handler(ClientDisconnect, _answer_nobody)
     edge.add_exception_handler(Exception, _answer_bug)
     edge.add_api_route("/healthz", _alive, include_in_schema=False)
     edge.add_api_route("/readyz", _readiness(database), include_in_schema=False)
@@ -161,6 +163,11 @@ async def _answer_nowhere(request: Request, error: Exception) -> Response:
 
 async def _answer_failure(request: Request, error: Exception) -> Response:
     return await (answer_problem if isinstance(error, ProblemError) else _answer_bug)(request, error)
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    """Whoever called went away in the middle: there is nobody to answer, and nothing was taken in."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST.value)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

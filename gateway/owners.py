@@ -39,7 +39,15 @@ async def own_account(connection: Transaction, written: str, name: str | None) -
     called = _fit(name or canonical_id(Kind.ACCOUNT, number)) if number is not None else _fit(written)
     if any(one.name == called for one in accounts):
         raise CannotOwn(f"another account has the name {called}")
+    if not await may_name_account(connection, called):
+        raise CannotOwn(f"an organization has the name {called}")
     return (await make_account(connection, called, number)).number
+
+
+async def may_name_account(connection: Transaction, name: str) -> bool:
+    """Whether an account may have the name: no organization has it, since ids and receipts are told apart by names."""
+    ref = Ref(Kind.ORGANIZATION, "", name)
+    return (await find_targets(connection, [ref])).get(ref, Target(None)).number is None
 
 
 async def own_organization(connection: Transaction, written: str, name: str | None) -> int:

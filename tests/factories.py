@@ -288,4 +288,4 @@ def default_facts(**fields) -> Facts:
 
 
 def customer(**fields) -> Customer:
-    return Customer(**{"number": CUSTOMER, "members": JORDAN, **fields})
+    return Customer(**{"number": CUSTOMER, "source": ACME, "members": JORDAN, **fields})

@@ -94,6 +94,10 @@ def _allowed(job: Job | None, request: Request, facts: Facts, command: JobComman
         refusal = refuse_actor(job, request)
     if refusal is not None:
         return refusal
+    if isinstance(command, CancelAppointment) and job is not None and request.actor.side is not Side.PROVIDER:
+        taken_back = offers.take_back(job, request, facts)
+        if taken_back is not None:
+            return _remember(taken_back, request)
     unknown = find_unresolved(request)
     if unknown is not None and (job is None or unknown != request.refs.job):
         return Parked(ref=unknown)

@@ -62,7 +62,11 @@ def submit(job: Job | None, request: Request, facts: Facts, command: SubmitOffer
     if same or over or age is Age.EQUAL:
         return _unchanged(job, command, age, same=same)
     after = replace(job, details=details, offer=offer, revision=command.revision or job.revision, terms=None)
-    saved = () if command.customer is None else (Customer(number=job.customer, members=_customer(details)),)
+    saved = (
+        ()
+        if command.customer is None
+        else (Customer(number=job.customer, source=job.source, members=_customer(details)),)
+    )
     return Applied(job=after, events=(_amended(job, after, request, facts),), saved=saved)
 
 
@@ -83,6 +87,18 @@ def suggest(job: Job, request: Request, facts: Facts, asked: NewVisit) -> Outcom
         return Ignored(why=Why.NO_CHANGE)
     others = [one for one in times if not key or not isinstance(one, dict) or one.get("id") != asked.external_id]
     after = replace(job, details={**job.details, ADDED_TIMES: [*others, time][-MOST_TIMES:]})
+    return Applied(job=after, events=(_amended(job, after, request, facts),))
+
+
+def take_back(job: Job, request: Request, facts: Facts) -> Outcome | None:
+    """A suggested time of an open offer goes, told by the key that suggested it; None where none has that key."""
+    ref, held = request.refs.appointment, job.details.get(ADDED_TIMES)
+    if job.status is not JobStatus.OFFERED or not isinstance(ref, Ref) or not isinstance(held, list):
+        return None
+    others = [one for one in held if not isinstance(one, dict) or one.get("id") != ref.external_id]
+    if len(others) == len(held):
+        return None
+    after = replace(job, details=merged(job.details, {ADDED_TIMES: others or None}))
     return Applied(job=after, events=(_amended(job, after, request, facts),))
 
 
@@ -234,8 +250,8 @@ def _begin(
     if request.actor.side is Side.PROVIDER and organization != request.actor.organization:
         return Refused(why=Why.NOT_ALLOWED, member="data.organization", detail="another organization")
     made = _customer_of(old, request, facts, command)
-    if made is None:
-        return Refused(why=Why.CUSTOMER_REQUIRED, member="data.customer")
+    if not isinstance(made, Customer):
+        return made
     offered = isinstance(command, SubmitOffer)
     after = Job(
         number=request.number,
@@ -268,14 +284,20 @@ def _begin(
     )
 
 
-def _customer_of(old: Job | None, request: Request, facts: Facts, command: SubmitOffer | CreateJob) -> Customer | None:
-    if facts.customer is not None:
-        return replace(facts.customer, members=merged(facts.customer.members, command.customer or {}))
+def _customer_of(
+    old: Job | None, request: Request, facts: Facts, command: SubmitOffer | CreateJob
+) -> Customer | Refused:
+    """The customer named, the old job's, or a new one. Another source's is not told from one that is not there."""
+    source, told = request.actor.source, command.customer or {}
+    if isinstance(request.refs.customer, int):
+        if facts.customer is None or facts.customer.source != source:
+            return Refused(why=Why.UNKNOWN_CUSTOMER, member="data.customer")
+        return replace(facts.customer, members=merged(facts.customer.members, told))
     if old is not None and request.refs.customer is None:
-        return Customer(number=old.customer, members=merged(_customer(old.details), command.customer or {}))
-    if command.customer:
-        return Customer(number=request.number, members=merged({}, command.customer))
-    return None
+        return Customer(number=old.customer, source=old.source, members=merged(_customer(old.details), told))
+    if told:
+        return Customer(number=request.number, source=source, members=merged({}, told))
+    return Refused(why=Why.CUSTOMER_REQUIRED, member="data.customer")
 
 
 def _open_offer(request: Request, facts: Facts, command: SubmitOffer) -> Offer:

@@ -56,6 +56,7 @@ class Why(StrEnum):
     TOO_MANY_APPOINTMENTS = "too_many_appointments"
     NOT_A_TECHNICIAN = "not_a_technician"
     CUSTOMER_REQUIRED = "customer_required"
+    UNKNOWN_CUSTOMER = "unknown_customer"
     # refused: at the edge
     MESSAGE_ID_REQUIRED = "message_id_required"
     PHOTOS_NOT_SUPPORTED = "photos_not_supported"

@@ -100,9 +100,10 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """A person or a company that has work done."""
+    """A person or a company that has work done. Whoever is `source` named them first, and nobody else may name them."""
 
     number: int
+    source: str
     members: Members = field(default_factory=dict)
 
 

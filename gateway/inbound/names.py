@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.core.commands import PutOrganization
+from gateway.core.ids import Kind, find_number
 from gateway.core.outcomes import Refused, Why
 from gateway.core.parties import Side
 from gateway.core.sandbox import is_test
@@ -37,5 +38,8 @@ def takes_an_accounts_name(reading: Translated, directory: Directory) -> bool:
     names = {named.external_id} if named is not None else set()
     if reading.side is Side.PROVIDER:
         names.add(reading.source)
-    taken = any(name == GATEWAY or name in directory.accounts or is_test(name) for name in names)
+    taken = any(
+        name == GATEWAY or name in directory.accounts or is_test(name) or find_number(Kind.ORGANIZATION, name)
+        for name in names
+    )
     return taken and isinstance(reading.command, PutOrganization)

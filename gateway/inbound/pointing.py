@@ -48,6 +48,9 @@ def organization_pointer(reading: Translated) -> Ref | int | None:
     """The organization that a message names; one that is given without an id is known by what is said of it."""
     command = reading.command
     named = reading.refs.organization
+    if reading.side is Side.PROVIDER and named == Ref(Kind.ORGANIZATION, reading.source, owner_of(reading.source)):
+        # Its own name is no id of somebody else's.
+        return sender_pointer(reading)
     if named is not None:
         return named
     if reading.side is Side.PROVIDER:

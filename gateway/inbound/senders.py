@@ -8,7 +8,7 @@ from gateway.core.commands import PutOrganization
 from gateway.core.ids import Ref
 from gateway.core.outcomes import Parked, Refused, Why
 from gateway.core.parties import Actor, Side
-from gateway.core.sandbox import owner_of
+from gateway.core.sandbox import is_test, owner_of, source_of_tests
 from gateway.inbound.pointing import sender_pointer
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ def find_actor(reading: Translated, known: Known, directory: Directory) -> Actor
         return _find_provider(reading, known)
     profile = directory.active.get(reading.brand) if reading.brand else None
     if side is Side.BOOKING_PAGE and profile is not None:
-        if source in directory.accounts and source != profile.account:
+        owner = owner_of(source)
+        if owner in directory.accounts and owner != profile.account:
             return Refused(why=Why.UNKNOWN_BRAND, member="data.brand")
         account = directory.accounts.get(profile.account)
         if account is not None:
-            return Actor(side=side, source=account.name, account=account.number)
+            name = source_of_tests(account.name) if is_test(source) else account.name
+            return Actor(side=side, source=name, account=account.number)
     return Actor(side=side, source=source)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Receipt:
     """`outcome` is the record's state; it and `reason` are stable words.
 
+    `message_type` is the kind of message without its version, as `event` is.
+
     `member` is the one at fault, `first` the record that this one repeats, `event` the type of the one that it made.
 
     `about` is what the sender needs besides: what closed the offer and when, or its new terms.
@@ -62,7 +64,7 @@ def receipt_body(receipt: Receipt) -> dict[str, Json]:
 
 def example_receipts(at: datetime) -> dict[str, Receipt]:
     """One of each kind of outcome that a sender has to understand."""
-    offer, accept = "offer.submit.v1", "offer.accept.v1"
+    offer, accept = "offer.submit", "offer.accept"
     return {
         "applied": Receipt(
             record=8001,

@@ -257,11 +257,11 @@ def user_from(row: RowMapping) -> User:
 
 
 def customer_row(customer: Customer) -> Row:
-    return {"number": customer.number, "members": nested(customer.members)}
+    return {"number": customer.number, "source": customer.source, "members": nested(customer.members)}
 
 
 def customer_from(row: RowMapping) -> Customer:
-    return Customer(number=row["number"], members=decode(row["members"]))
+    return Customer(number=row["number"], source=row["source"], members=decode(row["members"]))
 
 
 def _reason_state(reason: GivenReason | None) -> Row | None:

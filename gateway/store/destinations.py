@@ -71,14 +71,14 @@ class NewDestination:
 async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDestination]) -> dict[str, Destination]:
     """Makes the destinations, or brings those of the same names up to date, in the caller's transaction.
 
-    Their state stays. Returns all destinations there are, by name.
+    Their state and their owner stay: another's of that name is left as it is. Returns all there are, by name.
     """
     rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
     if rows:
         insert = insert_into(connection.dialect.name, destination)
-        told = ("kind", "audience", "owner", "settings", "strict", "sandbox")
-        changed = {name: insert.excluded[name] for name in told}
-        await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), rows)
+        changed = {name: insert.excluded[name] for name in ("kind", "settings", "strict", "sandbox")}
+        same = (destination.c.owner == insert.excluded.owner) & (destination.c.audience == insert.excluded.audience)
+        await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=same), rows)
     return await load_destinations(connection)
 
 

@@ -93,6 +93,7 @@ customer = Table(
     "customer",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=False),
+    Column("source", String(200), nullable=False),
     Column("members", Text, nullable=False),
 )
 

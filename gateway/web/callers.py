@@ -26,6 +26,7 @@ from gateway.store.keys import (
 from gateway.store.refused_calls import add_refused_calls, forget_refused_calls
 from gateway.web.failed_calls import FailedCalls, Failure, address_of
 from gateway.web.problems import ProblemError
+from gateway.web.reading import available
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -151,8 +152,9 @@ class Callers:
             look.reading = asyncio.create_task(self._read(name, look, read))
         if look.reading.done():
             return look.reading.result()  # type: ignore[no-any-return]
-        # Whoever goes away ends nobody else's look.
-        found: _T = await asyncio.shield(look.reading)
+        with available():
+            # Whoever goes away ends nobody else's look.
+            found: _T = await asyncio.shield(look.reading)
         return found
 
     def _is_believed(self, look: _Look, now: float) -> bool:
@@ -177,15 +179,20 @@ class Callers:
         log.warning("authentication.failed", extra={"address": address, "key": public, "reason": why.value})
         # Public keys are easily guessed: whoever can prove theirs is let in, however often others failed with it.
         if public and self._failed.is_over_limit(key=public):
-            return _too_many()
+            return self._too_many()
         return ProblemError(HTTPStatus.UNAUTHORIZED, "not_authenticated", "the key is unknown or its proof is wrong")
 
     def _insist_on_patience(self, request: Request) -> str:
         address = address_of(request)
         if self._failed.is_over_limit(address=address):
             self._failed.keep(address, "", Failure.TURNED_AWAY)
-            raise _too_many()
+            raise self._too_many()
         return address
+
+    def _too_many(self) -> ProblemError:
+        left = self._failed.seconds_left()
+        detail = f"wait {left} seconds"
+        return ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", detail, retry_after=left)
 
 
 def insist(caller: Caller, scope: Scope | None) -> None:
@@ -200,7 +207,3 @@ def insist(caller: Caller, scope: Scope | None) -> None:
         raise ProblemError(HTTPStatus.FORBIDDEN, "scope_missing", f"the key has no scope {scope.value}")
     if scope is Scope.FEED and caller.technician is not None:
         raise ProblemError(HTTPStatus.FORBIDDEN, "role_not_allowed", "the feed is for dispatchers")
-
-
-def _too_many() -> ProblemError:
-    return ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", "wait a minute")

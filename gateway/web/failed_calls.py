@@ -56,6 +56,10 @@ class FailedCalls:
         self._begin_minute()
         return self._counted[f"key {key}" if key else f"address {address}"] >= FAILURES_A_MINUTE
 
+    def seconds_left(self) -> int:
+        """How long this minute lasts yet, and with it every limit: one at least."""
+        return 60 - int(self._monotonic() % 60)
+
     def note(self, address: str, key: str, why: Failure) -> None:
         """One call more that failed; `key` is the public key that it named, if any."""
         self._begin_minute()

@@ -21,7 +21,10 @@ _UNREAD = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_L
 
 
 class ProblemError(Exception):
-    """Ends a request. `member` is the field at fault, `more` what stands beside it in the body."""
+    """Ends a request. `member` is the field at fault, `more` what stands beside it in the body.
+
+    Whoever is to come again is told to wait `retry_after` seconds.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class ProblemError(Exception):
         *,
         member: str | None = None,
         more: Mapping[str, object] | None = None,
+        retry_after: int = RETRY_SECONDS,
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -38,6 +42,7 @@ class ProblemError(Exception):
         self.detail = detail
         self.member = member
         self.more = more or {}
+        self.retry_after = retry_after
 
 
 async def answer_problem(_: Request, error: Exception) -> Response:
@@ -49,7 +54,7 @@ async def answer_problem(_: Request, error: Exception) -> Response:
     body |= {name: value for name, value in told.items() if value is not None} | dict(error.more)
     headers = {}
     if error.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        headers["Retry-After"] = str(RETRY_SECONDS)
+        headers["Retry-After"] = str(error.retry_after)
     if error.status in _UNREAD:
         headers["Connection"] = "close"
     if error.status is HTTPStatus.UNAUTHORIZED:

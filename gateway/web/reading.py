@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -10,18 +10,25 @@ from gateway.store.failures import may_pass
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from gateway.store.database import Database, Transaction
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """Ends the request where the database does not answer: whoever called comes again."""
+    try:
+        yield
+    except Exception as error:
+        if may_pass(error):
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "come again") from error
+        raise
 
 
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[Transaction]:
     """A transaction for reads by keys, all of one state. Ends the request where the database does not answer."""
-    try:
+    with available():
         async with database.snapshot(by_keys=True) as connection:
             yield connection
-    except Exception as error:
-        if may_pass(error):
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "come again") from error
-        raise

@@ -368,6 +368,16 @@ async def test_times_that_an_account_suggests_stand_under_their_keys(road, clien
     assert await road.rows(tables.appointment) == []
 
 
+async def test_a_suggested_time_is_taken_back_by_its_key(road, client, ironpeak):
+    await sent(client, ironpeak, work("W-1"))
+    for key, time in (("S-1", "2027-01-05T15:00:00Z"), ("S-2", "2027-01-06T15:00:00Z")):
+        await sent(client, ironpeak, envelope("appointment", external_job_id="W-1", external_id=key, time=time))
+    gone = envelope("appointment", external_job_id="W-1", external_id="S-1", status="canceled")
+    assert await sent(client, ironpeak, gone) == ["applied"]
+    assert [one["id"] for one in (await details_of(road, "W-1"))["added_times"]] == ["S-2"]
+    assert (await road.told())[-1] == "job.amended"
+
+
 async def test_photos_are_not_taken_yet(road, client, lakeside):
     await road.receive(offer("A-1"), provider("offer.accept", "A-1"))
     photo = envelope("attachment", job_id=(await road.job())["number"], file_token="1f6a", action="post")

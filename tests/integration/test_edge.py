@@ -1,17 +1,23 @@
 """The HTTP edge on real databases: Connect's signed batches and the canonical API end where the topics end."""
 
 import gzip
+import logging
 import re
 
 import httpx
 import pytest
 from starlette.routing import Mount
 
+from gateway.core.ids import Kind, canonical_id
+from gateway.inbound.gathering import Gathering
+from gateway.sealing import Sealer
 from gateway.store import tables
+from gateway.store.database import Database
+from gateway.web.callers import Callers
 from gateway.web.failed_calls import FAILURES_A_MINUTE
-from tests.edge import bearer, envelope, job_offer, post_in, serving
+from tests.edge import bearer, envelope, job_offer, post_in, post_signed, serving
 from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
-from tests.keys import make_key
+from tests.keys import SEALING_KEY, make_key
 
 CUSTOMER = {"name": "Bo Berg", "phones": [{"number": "+15550100"}]}
 
@@ -174,7 +180,7 @@ async def test_nobody_is_known_without_a_live_key(client, evergreen):
 @pytest.fixture
 async def timeless(road):
     """A client for whom no minute is ever over."""
-    async with serving(road, monotonic=lambda: 0.0) as client:
+    async with serving(road, monotonic=lambda: 43.9) as client:
         yield client
 
 
@@ -182,7 +188,8 @@ async def test_whoever_fails_too_often_waits(timeless, evergreen):
     client, headers = timeless, {"Authorization": "Bearer nobody"}
     for _ in range(FAILURES_A_MINUTE):
         assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 401
-    assert (await client.post("/v1/offers", json={}, headers=headers)).status_code == 429
+    answer = await client.post("/v1/offers", json={}, headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "17"), "as long as the minute lasts"
     assert (await client.post("/v1/offers", json={}, headers=bearer(evergreen))).status_code == 429
 
 
@@ -207,6 +214,57 @@ async def test_nothing_is_lost_while_the_database_is_away(road, evergreen):
         answer = await post_offer(client, evergreen)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/v1/offers", "/v1/feed", "/agent/in", "/agent/out", "/agent/ack"])
+async def test_while_no_key_can_be_looked_up_callers_are_told_to_come_again(road, evergreen, path):
+    away = Callers(Database("postgresql+asyncpg://127.0.0.1:1/nowhere"), Sealer([SEALING_KEY]))
+    gathering = Gathering(road.receiver.receive)
+    edge = road.gateway.make_edge(away, gathering, road.gateway.make_booking(gathering))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://gateway") as client:
+        if path.startswith("/v1"):
+            method = "GET" if path == "/v1/feed" else "POST"
+            answer = await client.request(method, path, headers=bearer(evergreen))
+        else:
+            answer = await post_signed(client, path, evergreen, b"[]")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/v1/offers", "/agent/in", "/agent/out", "/book/harborline"])
+async def test_a_client_that_goes_away_in_the_middle_is_no_bug(client, evergreen, caplog, path):
+    edge, sent = client._transport.app, []
+    headers = [(b"authorization", f"Bearer {evergreen['token']}".encode())]
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode()}
+    scope |= {"headers": headers, "query_string": b"", "client": ("127.0.0.1", 1), "server": ("gateway", 80)}
+    told = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(told)
+
+    async def send(message):
+        sent.append(message)
+
+    with caplog.at_level(logging.ERROR):
+        await edge({**scope, "scheme": "http", "root_path": ""}, receive, send)
+    assert [record.getMessage() for record in caplog.records] == []
+    assert [one.get("status") for one in sent if one["type"] == "http.response.start"] in ([], [400])
+
+
+async def test_an_organization_may_put_itself_by_its_own_name(road, client, lakeside):
+    for number, name in enumerate((LAKESIDE, canonical_id(Kind.ORGANIZATION, await own_number(road)))):
+        path = f"/v1/organizations/{name}"
+        answer = await client.put(path, json={"name": f"Lakeside {number}"}, headers=bearer(lakeside))
+        assert answer.status_code == 200, answer.text
+    (row,) = await road.rows(tables.organization, tables.organization.c.handle == LAKESIDE)
+    assert '"Lakeside 1"' in row["members"]
+    other = await client.put("/v1/organizations/somebody", json={"name": "Mine"}, headers=bearer(lakeside))
+    assert (other.status_code, other.json()["code"]) == (403, "not_allowed")
+
+
+async def own_number(road):
+    (row,) = await road.rows(tables.organization, tables.organization.c.handle == LAKESIDE)
+    return row["number"]
 
 
 async def test_it_says_whether_it_is_alive_and_ready(road, client):

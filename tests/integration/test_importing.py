@@ -5,9 +5,14 @@ import asyncio
 import pytest
 
 from gateway.brands import import_profile
+from gateway.core.values import replace
+from gateway.core.visibility import Audience
+from gateway.owners import CannotOwn
+from gateway.store.destinations import NewDestination, put_destinations
 from gateway.store.tables import account, destination
 from gateway.store.tables_control import profile
-from tests.inbound import BRANDS, opened
+from tests.inbound import BRANDS, LAKESIDE, opened
+from tests.keys import make_key
 from tests.mapping_versions import harborline
 
 MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf-8")
@@ -74,3 +79,27 @@ async def test_a_brand_stays_its_accounts(road):
     found = await import_(road, text)
     assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["account"])
     assert "rival" not in {row["name"] for row in await road.rows(account)}
+
+
+async def test_what_another_owns_is_not_taken_over_by_a_profile(road):
+    anothers = NewDestination(
+        name="feed.birch.board", kind="poll", audience=Audience.ENTERPRISE, owner="oak", strict=False
+    )
+    async with road.database.transaction() as connection:
+        await put_destinations(connection, [anothers])
+    text = of_another("birch")
+    found = await import_(road, text)
+    assert (found.profiles, [problem.what for problem in found.problems]) == ((), ["feed.birch.board is of oak"])
+    async with road.database.transaction() as connection:
+        await put_destinations(connection, [replace(anothers, owner="birch", kind="kafka")])
+    (row,) = await road.rows(destination, destination.c.name == anothers.name)
+    assert (row["owner"], row["kind"]) == ("oak", "poll")
+
+
+async def test_no_account_has_the_name_of_an_organization(road):
+    named = MAPLEGROVE.replace("account: evergreen-warranty", f"account: {LAKESIDE}")
+    named = named.replace("brand: maplegrove", "brand: birch").replace("feed.maplegrove", "feed.birch")
+    found = await import_(road, named)
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["account"])
+    with pytest.raises(CannotOwn, match="organization"):
+        await make_key(road.database, account=LAKESIDE)

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.core.ids import Kind, canonical_id
+from gateway.store.tables import organization
 from tests.inbound import BOOKINGS, LAKESIDE, START, cloud_event, enterprise, offer, opened, provider
 
 
@@ -47,3 +48,10 @@ async def test_a_booking_on_a_brands_page_takes_no_id_of_its_enterprise(road):
     assert (offered["closure"], booked["status"]) == ("withdrawn", "offered")
     withdrawal = enterprise("offer.withdraw", canonical_id(Kind.JOB, booked["number"]))
     assert await road.receive(withdrawal) == ["applied"], "the enterprise is the source for every right"
+
+
+async def test_no_organization_is_called_by_anothers_number(road):
+    (lakeside,) = await road.rows(organization, organization.c.handle == LAKESIDE)
+    taken = canonical_id(Kind.ORGANIZATION, lakeside["number"])
+    put = enterprise("organization.put", None, handle=taken, name="Mallory's")
+    assert await road.receive(put) == ["refused already_exists"]

@@ -273,3 +273,23 @@ async def test_live_and_test_keys_of_one_name_are_rotated_apart(road):
 async def test_a_destination_stays_what_it_is_and_shares_no_topic_with_the_others(road, destinations, member):
     found = await bring(road, harborline(3, f"\ndestinations:\n{destinations}"))
     assert member in [where for where, _ in found]
+
+
+@pytest.mark.parametrize("party", ["evergreen", "lakeside"])
+async def test_a_booking_by_a_test_key_is_test_work(road, client, keys, party):
+    booking = {"title": "No heat", "customer": {"name": "Bo"}, "organization": {"handle": LAKESIDE}}
+    answer = await send(client, keys[party, True], "/v1/bookings/B-1", booking)
+    assert answer.status_code == 200, answer.text
+    assert [row["source"] for row in await road.rows(tables.job)] == [
+        {"evergreen": f"{EVERGREEN}~test", "lakeside": f"{LAKESIDE}~test"}[party]
+    ]
+    job = int(answer.json()["job"].removeprefix("job-"))
+    assert {name for name, jobs in (await told(road)).items() if job in jobs} <= OF_TESTS
+
+
+async def test_a_test_key_books_on_no_brand_of_another_account(road, client):
+    rival = await make_key(road.database, account="rival-warranty", sandbox=True)
+    await road.gateway.keeper.refresh()
+    booking = {"title": "No heat", "brand": "harborline", "customer": {"name": "Bo"}}
+    answer = await send(client, rival, "/v1/bookings/B-1", {**booking, "organization": {"handle": LAKESIDE}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_brand")

@@ -91,6 +91,7 @@ UNREADABLE = frozenset(
         Why.BRAND_REQUIRED,
         Why.UNKNOWN_BRAND,
         Why.CUSTOMER_REQUIRED,
+        Why.UNKNOWN_CUSTOMER,
         Why.REASON_REQUIRED,
         Why.REASON_COMPLETES,
         Why.REASON_PAUSES,

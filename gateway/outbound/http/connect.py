@@ -13,6 +13,7 @@ from gateway.core.scopes import Scope
 from gateway.core.values import dataclass
 from gateway.web.bodies import read_body, read_json
 from gateway.web.problems import ProblemError
+from gateway.web.reading import available
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -45,7 +46,9 @@ def agent_out(callers: Callers, queue: PollQueue, owed_to: Owed) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         body = await read_body(request, most=MOST_BYTES)
         caller = await callers.by_signature(request, body, Scope.FEED)
-        handed = await queue.hand_out(owed_to(caller), _number(body))
+        number = _number(body)
+        with available():
+            handed = await queue.hand_out(owed_to(caller), number)
         return Response(orjson.dumps([one.message for one in handed]), media_type="application/json")
 
     return endpoint
@@ -61,7 +64,8 @@ def agent_ack(callers: Callers, queue: PollQueue, owed_to: Owed) -> Endpoint:
         body = await read_body(request, most=MOST_BYTES)
         caller = await callers.by_signature(request, body, Scope.FEED)
         told = _read_acknowledgement(body)
-        done = await queue.acknowledge(owed_to(caller), told.receipt, error=told.error)
+        with available():
+            done = await queue.acknowledge(owed_to(caller), told.receipt, error=told.error)
         return Response(orjson.dumps({"result": done.value}), media_type="application/json")
 
     return endpoint

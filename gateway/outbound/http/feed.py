@@ -12,6 +12,7 @@ from gateway.core.scopes import Scope
 from gateway.outbound.feed import KIND, Unreadable
 from gateway.web.cursors import bad_cursor, read_cursor, read_page, write_cursor
 from gateway.web.problems import ProblemError
+from gateway.web.reading import available
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -42,7 +43,8 @@ def feed(
         if not feeds:
             raise ProblemError(HTTPStatus.NOT_FOUND, "no_feed", "no destination of yours is of kind feed")
         place = {} if after is None else _place(after, {one.number for one in feeds})
-        page = await reader.read(feeds, place, limit)
+        with available():
+            page = await reader.read(feeds, place, limit)
         if page is Unreadable.NEVER_GIVEN:
             raise bad_cursor()
         if page is Unreadable.NOT_KEPT:

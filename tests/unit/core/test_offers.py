@@ -52,9 +52,17 @@ class TestAnOfferThatIsNew:
 
     def test_needs_a_customer(self):
         assert arrives(None, make.submit(customer=None)).why == "customer_required"
-        known = arrives(None, make.submit(customer=None), make.facts(customer=make.customer()))
+        facts = make.facts(customer=make.customer())
+        known = arrives(None, make.submit(customer=None), facts, customer=make.CUSTOMER)
         assert known.job.customer == make.CUSTOMER
         assert known.job.details["customer"] == make.JORDAN
+
+    @pytest.mark.parametrize("told", [None, {"name": "Mallory"}])
+    def test_names_no_customer_of_another_source(self, told):
+        anothers = make.facts(customer=make.customer(source=make.OTHER_SOURCE))
+        outcome = arrives(None, make.submit(customer=told), anothers, customer=make.CUSTOMER)
+        assert outcome == arrives(None, make.submit(customer=told), customer=make.CUSTOMER), "as if there were none"
+        assert outcome.why == "unknown_customer"
 
     def test_that_no_organization_is_named_or_routed_to_is_refused(self):
         assert arrives(None, make.submit(), make.facts(organization=None)).why == "no_provider"
@@ -238,6 +246,14 @@ class TestASuggestedTime:
             job = arrives(job, commands.AddAppointment(make.new_visit(start, external_id=key))).job
         starts = [(one.get("id"), one["start"]) for one in job.details["added_times"]]
         assert starts == [(None, at(2000)), ("V-2", at(3000)), ("V-1", at(4000))]
+
+    def test_is_taken_back_by_the_key_that_suggested_it(self):
+        job = arrives(held(), commands.AddAppointment(make.new_visit(1440, external_id="V-1"))).job
+        unknown = Ref(Kind.APPOINTMENT, make.ACME, "V-2")
+        assert arrives(job, commands.CancelAppointment(), appointment=unknown) == Parked(ref=unknown)
+        outcome = arrives(job, commands.CancelAppointment(), appointment=unknown._replace(external_id="V-1"))
+        assert (outcome.events[0].type, outcome.events[0].details) == (EventType.JOB_AMENDED, {"added_times": None})
+        assert outcome.job.details == held().details
 
     def test_of_which_there_are_four_the_newest_three_count(self):
         job = held()

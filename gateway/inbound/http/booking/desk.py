@@ -9,13 +9,13 @@ import logging
 from collections import Counter
 from datetime import UTC, datetime
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway.core.outcomes import Quarantined, Refused, Why
@@ -31,13 +31,13 @@ from gateway.inbound.http.taking import take_in
 from gateway.inbound.record import RawRecord
 from gateway.store.bookings import count_booking, find_booked
 from gateway.store.failures import may_pass
+from gateway.web.failed_calls import address_of
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from gateway.core.parties import Json
     from gateway.inbound.directory import Directory
@@ -128,7 +128,11 @@ class Desk:
                     return _trouble(page, HTTPStatus.SERVICE_UNAVAILABLE)
                 return await endpoint(request, page, self._tokens)
             except ProblemError as problem:
-                return _trouble(page, problem.status)
+                waits = problem.status is HTTPStatus.TOO_MANY_REQUESTS
+                return _trouble(page, problem.status, problem.retry_after if waits else AGAIN_SECONDS)
+            except ClientDisconnect:
+                # Nobody reads it.
+                return Response(status_code=HTTPStatus.BAD_REQUEST.value)
             except Exception as error:
                 if may_pass(error):
                     return _trouble(page, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -144,7 +148,7 @@ class Desk:
         return form_page(page, tokens.form(page.slug, new_number(), now), now, embedded=_is_embedded(request))
 
     async def _book(self, request: Request, page: Page, tokens: Tokens) -> Response:
-        visitor = _visitor(request)
+        visitor = address_of(request)
         self._insist_on_patience(visitor)
         typed = await read_form(request)
         now, embedded = self._now(), _is_embedded(request)
@@ -209,7 +213,8 @@ class Desk:
             self._forms.clear()
         self._forms[visitor] += 1
         if self._forms[visitor] > FORMS_A_MINUTE:
-            raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_forms")
+            left = 60 - int(self._now().timestamp()) % 60
+            raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_forms", retry_after=left)
 
 
 def _record(page: Page, booking: str, content: Mapping[str, Json], now: datetime) -> RawRecord:
@@ -249,23 +254,13 @@ def _see(page: Page, tokens: Tokens, booking: str, *, embedded: bool) -> Respons
     return RedirectResponse(place, HTTPStatus.SEE_OTHER.value, headers)
 
 
-def _visitor(request: Request) -> str:
-    """The address that counts: of the sixth version the network, since each house has one to itself."""
-    host = request.client.host if request.client else "unknown"
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return str(IPv6Address(int(address) >> 64 << 64)) if isinstance(address, IPv6Address) else host
-
-
 def _is_embedded(request: Request) -> bool:
     return request.query_params.get("embedded") == "1"
 
 
-def _trouble(page: Page | None, status: HTTPStatus) -> Response:
+def _trouble(page: Page | None, status: HTTPStatus, again: int = AGAIN_SECONDS) -> Response:
     title, sentence = _TROUBLE.get(status, _UNREADABLE)
-    return trouble_page(page, status, title, sentence, retry_after=AGAIN_SECONDS if status in _COME_AGAIN else None)
+    return trouble_page(page, status, title, sentence, retry_after=again if status in _COME_AGAIN else None)
 
 
 async def _answer_nowhere(_: Request, error: Exception) -> Response:

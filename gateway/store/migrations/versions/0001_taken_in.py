@@ -59,6 +59,7 @@ def upgrade() -> None:
     op.create_table(
         "customer",
         sa.Column("number", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(200), nullable=False),
         sa.Column("members", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_customer"),
     )
