@@ -99,6 +99,7 @@ def _sample(jobs: Iterable[JobLine]) -> list[JobLine]:
 def _activity(job: JobLine, activity: Sequence[Happening]) -> RenderableType:
     title = f"Activity of {job.brand} {job.external_id}, {job.title}: newest first"
     table = _table(title, "time", "who", "what", "appointment", "reason", "status")
+    table.columns[-1].min_width = len("In Progress")
     for one in activity:
         if one.job != job.number or one.type.startswith("customer."):
             continue
