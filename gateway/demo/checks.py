@@ -25,7 +25,7 @@ _NAMED = 5
 class Findings:
     """Everything that was read when the traffic had come to rest.
 
-    `topic_of` maps a destination to its topic, or to whoever polls it.
+    `topic_of` maps a destination to its topic, or to whoever polls it; feeds by cursor are not in it.
     """
 
     jobs: Sequence[JobLine]
@@ -43,8 +43,8 @@ class Findings:
     def delivered(self) -> Counter[str]:
         """How many deliveries each topic, or poller, was given."""
         counted: Counter[str] = Counter()
-        for name, states in self.by_destination.items():
-            counted[self.topic_of[name]] += states["delivered"]
+        for name, topic in self.topic_of.items():
+            counted[topic] += self.by_destination.get(name, Counter())["delivered"]
         return counted
 
     def rows(self) -> Counter[Row]:

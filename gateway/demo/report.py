@@ -53,6 +53,8 @@ def print_next(console: Console, stage: Stage, *, goes_on: bool) -> None:
     if goes_on:
         bearer = f'-H "Authorization: Bearer $(cat {stage.token_file})"'
         told += [f"curl {stage.url}/readyz", f"curl {bearer} {stage.url}/v1/offers -d '{posted}'"]
+        told += [f"curl {bearer} '{stage.url}/v1/jobs?status=offered'", f"curl {bearer} {stage.url}/v1/feed"]
+        told.append(f"in a browser: {stage.url}/docs and {stage.url}/book/harborline")
     else:
         told.append("make demo STAY=1     # the same, and it stays up, with traffic, and its HTTP edge to post to")
     console.print("try next:", style="bold")
@@ -99,6 +101,7 @@ def _sample(jobs: Iterable[JobLine]) -> list[JobLine]:
 def _activity(job: JobLine, activity: Sequence[Happening]) -> RenderableType:
     title = f"Activity of {job.brand} {job.external_id}, {job.title}: newest first"
     table = _table(title, "time", "who", "what", "appointment", "reason", "status")
+    table.columns[-1].min_width = len("In Progress")
     for one in activity:
         if one.job != job.number or one.type.startswith("customer."):
             continue
