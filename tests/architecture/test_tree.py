@@ -14,6 +14,7 @@ BANNED_WORDS = {
 }
 # Names that a framework dictates: name -> who calls it so.
 DICTATED_NAMES = {
+    "data_received": "asyncio's Protocol",
     "process_bind_param": "SQLAlchemy's TypeDecorator",
     "process_result_value": "SQLAlchemy's TypeDecorator",
 }

@@ -39,7 +39,7 @@ def environment(staffed_url):
     return {
         **os.environ,
         "GATEWAY_DATABASE_URL": staffed_url,
-        "GATEWAY_KAFKA_SERVERS": "off",
+        "GATEWAY_KAFKA_SERVERS": "127.0.0.1:9",
         "GATEWAY_HTTP_PORT": str(free_port()),
         "GATEWAY_SECRET_KEYS": SEALING_KEY,
     }

@@ -113,10 +113,9 @@ async def test_a_clients_job_lives_its_life(program, client):
         assert statuses(told) == [
             ("job", "offered"),
             ("job", "offered"),
-            # Where an acceptance is folded with its first appointment, the next four are one decision and three.
-            ("job", "unscheduled"),
-            ("joboffer", "accepted"),
+            # The acceptance with its first appointment: one decision.
             ("job", "scheduled"),
+            ("joboffer", "accepted"),
             ("appointment", "scheduled"),
             ("job", "scheduled"),
             ("appointment", "enroute"),

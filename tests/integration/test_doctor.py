@@ -104,7 +104,7 @@ async def test_a_queue_that_nobody_has_polled_for_a_day_is_told(road, settings):
         assert found_level is level
     assert f"poll.{LAKESIDE} (2 jobs" in told
     assert "feed.harborline" not in told, "a relay's"
-    [queue] = road.gateway.keeper.directory.work[LAKESIDE]
+    [queue] = (one for one in road.gateway.keeper.directory.work[LAKESIDE] if one.kind == "poll")
     assert len(await road.gateway.make_poll_queue().hand_out([queue], 10)) == 2
     assert [level for level, _ in await found(settings, "polling")] == [Level.OK]
 

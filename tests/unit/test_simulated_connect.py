@@ -9,11 +9,10 @@ from gateway.simulation.polled import Reader
 from gateway.simulation.wire import Message
 from gateway.simulation.world import load_world
 
-NOW = datetime.now(UTC)
 
-
-def message(kind, subject="job-7", at=NOW, **content):
-    return Message(type=kind, id="m-1", source="summit", subject=subject, time=at, content=content)
+def message(kind, subject="job-7", ago=timedelta(0), **content):
+    time = datetime.now(UTC) - ago
+    return Message(type=kind, id="m-1", source="summit", subject=subject, time=time, content=content)
 
 
 def records(one):
@@ -33,7 +32,7 @@ def test_an_acceptance_with_a_visit_is_two_records_with_ids_of_their_own():
     [
         message("offer.accept", revision=2),
         message("appointment.delete", appointment="V-1"),
-        message("appointment.on_my_way", appointment="V-1", at=NOW - timedelta(minutes=30)),
+        message("appointment.on_my_way", appointment="V-1", ago=timedelta(minutes=30)),
         message("reminder.send", subject="QB101", message="Will you take it?"),
         message("organization.put", subject="V-417", handle="summit", name="Summit"),
     ],
