@@ -148,12 +148,23 @@ class Settlement:
         actor = find_actor(reading, self.known, self.directory)
         if not isinstance(actor, Actor):
             entry.outcome = actor
+            if isinstance(actor, Refused):
+                entry.job, entry.brand = None, entry.raw.brand
             return
         if job is not None and entry.raw.brand not in {None, job.brand}:
             entry.brand = entry.raw.brand
             entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="the key is for another brand")
             return
         self._decide(entry, reading, actor, job)
+        if job is not None and not is_theirs(job, actor, reading.command):
+            self._hide_job(entry)
+
+    @staticmethod
+    def _hide_job(entry: Entry) -> None:
+        """Whoever is refused for what it is, and not for whose the job is, is not told that there is such a job."""
+        outcome = entry.outcome
+        if isinstance(outcome, Refused) and outcome.why is not Why.NOT_YOUR_JOB:
+            entry.job, entry.brand = None, entry.raw.brand
 
     def _check_waits(self, entry: Entry) -> None:
         if isinstance(entry.outcome, Parked) and self._is_due(entry):
