@@ -161,10 +161,10 @@ class Settlement:
 
     @staticmethod
     def _hide_job(entry: Entry) -> None:
-        """Whoever is refused for what it is, and not for whose the job is, is not told that there is such a job."""
-        outcome = entry.outcome
-        if isinstance(outcome, Refused) and outcome.why is not Why.NOT_YOUR_JOB:
-            entry.job, entry.brand = None, entry.raw.brand
+        """The record stays its key's. Who is refused for what it is, and not for whose the job is, learns of none."""
+        entry.brand = entry.raw.brand
+        if isinstance(entry.outcome, Refused) and entry.outcome.why is not Why.NOT_YOUR_JOB:
+            entry.job = None
 
     def _check_waits(self, entry: Entry) -> None:
         if isinstance(entry.outcome, Parked) and self._is_due(entry):
