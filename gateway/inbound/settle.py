@@ -148,8 +148,7 @@ class Settlement:
         actor = find_actor(reading, self.known, self.directory)
         if not isinstance(actor, Actor):
             entry.outcome = actor
-            if isinstance(actor, Refused):
-                entry.job, entry.brand = None, entry.raw.brand
+            self._hide_job(entry)
             return
         if job is not None and entry.raw.brand not in {None, job.brand}:
             entry.brand = entry.raw.brand
