@@ -124,6 +124,7 @@ def _unread(number: int, raw: RawRecord, received_at: datetime, why: Quarantined
         message_id=None,
         type=None,
         digest=hashlib.sha256(raw.value or b"").hexdigest(),
+        brand=raw.brand,
     )
 
 

@@ -148,12 +148,22 @@ class Settlement:
         actor = find_actor(reading, self.known, self.directory)
         if not isinstance(actor, Actor):
             entry.outcome = actor
+            self._hide_job(entry)
             return
         if job is not None and entry.raw.brand not in {None, job.brand}:
             entry.brand = entry.raw.brand
             entry.outcome = Refused(why=Why.NOT_YOUR_JOB, member="subject", detail="the key is for another brand")
             return
         self._decide(entry, reading, actor, job)
+        if job is not None and not is_theirs(job, actor, reading.command):
+            self._hide_job(entry)
+
+    @staticmethod
+    def _hide_job(entry: Entry) -> None:
+        """The record stays its key's. Who is refused for what it is, and not for whose the job is, learns of none."""
+        entry.brand = entry.raw.brand
+        if isinstance(entry.outcome, Refused) and entry.outcome.why is not Why.NOT_YOUR_JOB:
+            entry.job = None
 
     def _check_waits(self, entry: Entry) -> None:
         if isinstance(entry.outcome, Parked) and self._is_due(entry):

@@ -8,15 +8,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Executable, bindparam, func, or_, select, update
+from sqlalchemy import Executable, bindparam, select, update
 
-from gateway.core.outcomes import Why
 from gateway.store.columns import Number
 from gateway.store.dialect import for_update
 from gateway.store.given import encode_rows, given
 from gateway.store.last_positions import advance, find_last
-from gateway.store.record_queries import view_from, views
-from gateway.store.tables import inbound_record, job
+from gateway.store.record_queries import may_be_of, view_from, views
+from gateway.store.tables import inbound_record
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -65,10 +64,7 @@ async def list_receipts(
     if by_user is not None:
         query = query.where(inbound_record.c.by_user == by_user)
     if brand is not None:
-        told = func.coalesce(inbound_record.c.brand, job.c.brand)
-        # A sender is not told whose a job is that is not its own.
-        is_anothers = inbound_record.c.reason == Why.NOT_YOUR_JOB.value
-        query = query.where(or_(told.is_(None), told == brand, is_anothers))
+        query = query.where(may_be_of(brand))
     rows = [dict(row) for row in (await connection.execute(query.order_by(position).limit(limit))).mappings()]
     return [(row.pop("receipt_position"), view_from(row)) for row in rows]
 

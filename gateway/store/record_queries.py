@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
+from gateway.core.outcomes import Why
 from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.operators import Action, find_actions, write_action
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.core.viewing import Viewer
@@ -156,7 +157,7 @@ async def find_record_of(connection: AsyncConnection, number: int, caller: Calle
     if caller.technician is not None:
         query = query.where(inbound_record.c.by_user == caller.technician)
     if caller.brand is not None:
-        query = query.where(func.coalesce(inbound_record.c.brand, job.c.brand) == caller.brand)
+        query = query.where(may_be_of(caller.brand))
     row = (await connection.execute(query)).mappings().one_or_none()
     return view_from(row) if row is not None else None
 
@@ -185,6 +186,14 @@ async def reveal_record(
     return RawContent(
         tuple((name, bytes.fromhex(value) if value is not None else None) for name, value in headers), row.raw
     )
+
+
+def may_be_of(brand: str) -> ColumnElement[bool]:
+    """Whether a record of `views` is of that brand's senders: it is of no other, as far as anybody can say."""
+    told = func.coalesce(inbound_record.c.brand, job.c.brand)
+    # A sender is not told whose a job is that is not its own.
+    is_anothers = and_(inbound_record.c.brand.is_(None), inbound_record.c.reason == Why.NOT_YOUR_JOB.value)
+    return or_(told.is_(None), told == brand, is_anothers)
 
 
 def views() -> Select[Any]:

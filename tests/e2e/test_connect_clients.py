@@ -128,6 +128,6 @@ async def test_a_clients_job_lives_its_life(program, client):
         assert told[-1]["put"]["status_code"] == "NW-10"
         assert await provider.take_all() == []
     assert (await program.ask("ledger"))["difference"] == 0
-    # Texts to the customer wait for the broker that this installation does not have; nothing else waits.
+    # Texts to the customer, and what nobody reads by cursor, wait for a relay; nothing else waits.
     waiting = await program.ask("deliveries", "list", "--state", "pending")
-    assert {one["destination"] for one in waiting} == {"notifications"}
+    assert {one["destination"] for one in waiting} == {"notifications", f"cursor.{ORGANIZATION}"}

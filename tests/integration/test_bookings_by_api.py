@@ -48,3 +48,11 @@ async def test_an_accounts_booking_system_books_for_its_own_brands(road, client)
 
 async def test_a_booking_needs_a_key(client):
     assert (await client.post("/v1/bookings/B-1", json=BOOKING)).status_code == 401
+
+
+@pytest.mark.parametrize("brand", [{"brand": "harborline"}, {}], ids=["on a brand's page", "on none"])
+async def test_nobody_of_an_organization_books_with_their_own_key(road, client, brand):
+    dee = bearer(await make_key(road.database, organization=LAKESIDE, user="dee"))
+    answer = await client.post("/v1/bookings/B-1", json={**BOOKING, **brand}, headers=dee)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+    assert await road.jobs() == {}

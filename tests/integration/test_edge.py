@@ -267,6 +267,16 @@ async def own_number(road):
     return row["number"]
 
 
+@pytest.mark.parametrize(
+    ("text", "code"), [('"\\ud800"', "bad_text"), ("99999999999999999999999", "number_out_of_range")]
+)
+async def test_what_json_can_say_and_text_cannot_is_quarantined_by_its_reason(client, evergreen, text, code):
+    body = f'{{"job": "A-1", "brand": "harborline", "custom_fields": {{"x": {text}}}}}'
+    answer = await client.post("/v1/offers", content=body, headers=bearer(evergreen))
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.json()["outcome"] == "quarantined"
+
+
 async def test_it_says_whether_it_is_alive_and_ready(road, client):
     assert (await client.get("/healthz")).status_code == 200
     assert (await client.get("/readyz")).status_code == 200

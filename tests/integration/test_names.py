@@ -3,8 +3,10 @@
 import pytest
 
 from gateway.core.ids import Kind, canonical_id
-from gateway.store.tables import organization
-from tests.inbound import BOOKINGS, LAKESIDE, START, cloud_event, enterprise, offer, opened, provider
+from gateway.store.tables import organization, reference
+from tests.edge import bearer, serving
+from tests.inbound import BOOKINGS, EVERGREEN, LAKESIDE, START, cloud_event, enterprise, offer, opened, provider
+from tests.keys import make_key
 
 
 @pytest.fixture
@@ -55,3 +57,28 @@ async def test_no_organization_is_called_by_anothers_number(road):
     taken = canonical_id(Kind.ORGANIZATION, lakeside["number"])
     put = enterprise("organization.put", None, handle=taken, name="Mallory's")
     assert await road.receive(put) == ["refused already_exists"]
+
+
+async def test_who_is_refused_for_what_they_are_learns_of_no_job(road):
+    async with serving(road) as client:
+        await road.receive(offer("A-1"))
+        rival = bearer(await make_key(road.database, account="rival-warranty"))
+        other = bearer(await make_key(road.database, organization="northshore"))
+        await road.gateway.keeper.refresh()
+        (tom,) = await road.rows(reference, reference.c.external_id == "tom")
+        by_tom = {"user": canonical_id(Kind.USER, tom["number"])}
+        for job in ("A-1", "A-404"):
+            named = {"job": {"id": job, "source": EVERGREEN}}
+            told = (
+                await client.patch("/v1/notes/n-1", json={**named, "text": "?"}, headers=rival),
+                await client.post("/v1/appointments/V-1/start", json={**named, **by_tom}, headers=other),
+            )
+            assert [(one.status_code, one.json()["code"]) for one in told] == [
+                (403, "not_allowed"),
+                (403, "not_your_user"),
+            ]
+            for answer in told:
+                assert "job" not in answer.json()
+        for headers in (rival, other):
+            kept = (await client.get("/v1/records", headers=headers)).json()["items"]
+            assert [one.get("job") for one in kept] == [None, None]

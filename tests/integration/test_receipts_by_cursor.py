@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from gateway.store import receipts, tables
 from gateway.store.receipts import Sender
-from tests.edge import bearer, serving
+from tests.edge import bearer, envelope, post_in, serving
 from tests.feeds import read, read_all
 from tests.inbound import EVERGREEN, LAKESIDE, START, joined, offer, opened, provider
 from tests.keys import make_key
@@ -273,3 +273,20 @@ async def test_taking_in_writes_nothing_more_for_receipts(road):
     async with road.counted() as seen:
         await road.receive(offer("A-1"))
     assert not [one for one in seen if "last_position" in one or "receipt_position" in one]
+
+
+async def test_what_a_key_of_one_brand_sent_is_found_by_it_and_by_no_other_brands(road, client):
+    await road.receive(offer("A-1"))
+    job = (await road.job("A-1"))["number"]
+    mine, others = (
+        await make_key(road.database, account=EVERGREEN, brand="maplegrove"),
+        await make_key(road.database, account=EVERGREEN, brand="harborline", transformation="board"),
+    )
+    sent = (await post_in(client, mine, [1, envelope("job", id=job, status="canceled")])).json()["records"]
+    assert [one["outcome"] for one in sent] == ["quarantined", "refused"]
+    for one in sent:
+        answers = [await client.get(f"{PATH}/{one['id']}", headers=bearer(key)) for key in (mine, others)]
+        assert [answer.status_code for answer in answers] == [200, 404]
+    found = [{one["record"]["id"] for one in (await receipts_of(client, key))[0]} for key in (mine, others)]
+    assert found[0] == {one["id"] for one in sent}
+    assert not found[0] & found[1]

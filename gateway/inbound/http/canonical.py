@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.outcomes import Applied, Ignored, Parked, Quarantined, Refused, Unmapped, Why
-from gateway.inbound.http.taking import booking_of, record_of, take_in
+from gateway.inbound.http.taking import booking_of, encoded, record_of, take_in
 from gateway.inbound.receipts import receipt_of
 from gateway.mapping.receipts import receipt_body
 from gateway.store.keys import CallerKind
@@ -128,10 +128,7 @@ def command(address: Address, callers: Callers, gathering: Gathering) -> Callabl
             "subject": subject,
             "data": {**content, **places},
         }
-        try:
-            value = orjson.dumps(event)
-        except TypeError:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "number_out_of_range") from None
+        value = encoded(event)
         record = booking_of(caller, value) if is_booking else record_of(caller, value)
         [entry] = await take_in(gathering, [record])
         return answer(entry)
@@ -142,6 +139,8 @@ def command(address: Address, callers: Callers, gathering: Gathering) -> Callabl
 def _bound_booking(caller: Caller, content: dict[str, Json]) -> dict[str, Json]:
     """A booking for the caller and nobody else: an organization's own, or for a brand (whose, `receive` looks at)."""
     brand = content.get("brand")
+    if caller.kind is CallerKind.USER:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "a booking system has a key of its own")
     if caller.kind is CallerKind.ORGANIZATION:
         if brand is not None:
             raise ProblemError(HTTPStatus.FORBIDDEN, "not_allowed", "a brand's bookings are its own", member="brand")

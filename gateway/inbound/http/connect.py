@@ -5,7 +5,6 @@ Connect's own envelopes, or for keys with a transformation any JSON, which that 
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,7 +13,7 @@ import orjson
 from starlette.responses import Response
 
 from gateway.core.ids import Kind, canonical_id
-from gateway.inbound.http.taking import record_of, take_in
+from gateway.inbound.http.taking import encoded, record_of, take_in
 from gateway.inbound.receipts import receipt_of
 from gateway.inbound.record import CUSTOM_BRAND, RECORD_TYPE, REQUEST
 from gateway.inbound.shapes import MAX_ID
@@ -96,17 +95,9 @@ def _listed(tree: Json, *, is_custom: bool) -> list[Json]:
 
 
 def _record(caller: Caller, told: Json, message_id: str | None, marks: dict[str, str]) -> RawRecord:
-    record = record_of(caller, _encode(told), message_id)
+    record = record_of(caller, encoded(told), message_id)
     record.headers += tuple((name, text.encode()) for name, text in marks.items())
     return record
-
-
-def _encode(told: Json) -> bytes:
-    try:
-        return orjson.dumps(told)
-    except TypeError:
-        # An integer of more than 64 bits: the record is quarantined for it.
-        return json.dumps(told).encode()
 
 
 def _outcome(index: int, entry: Entry) -> dict[str, Json]:

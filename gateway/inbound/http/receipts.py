@@ -12,6 +12,7 @@ from gateway.mapping.receipts import Receipt, receipt_body
 from gateway.store.keys import CallerKind
 from gateway.store.receipts import Sender, get_last_position, give_positions, list_receipts
 from gateway.web.cursors import bad_cursor, read_cursor, read_page, write_cursor
+from gateway.web.reading import available
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,14 +39,15 @@ def own_records(callers: Callers, database: Database) -> Callable[[Request], Awa
         sender = _sender(caller)
         what = f"records of {sender.kind} {sender.number}"
         begin = 0 if after is None else _position(what, after)
-        async with database.transaction() as connection:
-            await give_positions(connection, sender)
-            last = await get_last_position(connection, sender)
-            if begin > last:
-                raise bad_cursor()
-            found = await list_receipts(
-                connection, sender, after=begin, limit=limit, brand=caller.brand, by_user=caller.technician
-            )
+        with available():
+            async with database.transaction() as connection:
+                await give_positions(connection, sender)
+                last = await get_last_position(connection, sender)
+                if begin > last:
+                    raise bad_cursor()
+                found = await list_receipts(
+                    connection, sender, after=begin, limit=limit, brand=caller.brand, by_user=caller.technician
+                )
         # Up to the last position given everything was looked at, another brand's too.
         reached = max([position for position, _ in found] + ([last] if len(found) < limit else []))
         items = [told_of(one) | {"cursor": write_cursor(what, [place])} for place, one in found]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+
+import orjson
 
 from gateway.core.parties import Side
 from gateway.core.values import replace
@@ -20,6 +23,7 @@ from gateway.web.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.core.parties import Json
     from gateway.inbound.entry import Entry
     from gateway.inbound.gathering import Gathering
     from gateway.store.keys import Caller
@@ -49,6 +53,14 @@ def record_of(caller: Caller, value: bytes, message_id: str | None = None) -> Ra
         brand=caller.brand,
         scopes=caller.scopes,
     )
+
+
+def encoded(told: Json) -> bytes:
+    """The bytes of a record, whatever it holds: a lone surrogate or a number too large is that record's trouble."""
+    try:
+        return orjson.dumps(told)
+    except TypeError:
+        return json.dumps(told).encode()
 
 
 def booking_of(caller: Caller, value: bytes) -> RawRecord:

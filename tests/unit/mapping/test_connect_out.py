@@ -251,7 +251,7 @@ def test_what_was_done_is_told_by_the_event_that_the_record_made(event, text):
 
 def test_a_refused_record_says_why():
     ack = put_all(example("record.settled", "refused"))[0]["ack"]
-    assert ack["ack_message"] == "Refused offer.accept.v1: offer closed, the answer arrived after accept_by"
+    assert ack["ack_message"] == "Refused offer.accept: offer closed, the answer arrived after accept_by"
     assert (ack["data"]["reason"], ack["data"]["messageID"]) == ("offer_closed", "m-2")
     unread = put_all(example("record.settled", "quarantined"), kept=None)[0]["ack"]
     assert (unread["data"]["reason"], unread["data"]["field"]) == ("not_json", "data")
