@@ -55,15 +55,20 @@ def inflate(body: bytes, *, most: int = MOST_INFLATED) -> bytes:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "this is zlib's format: compress it as gzip")
     if not body.startswith(_GZIP):
         return body
-    reader = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        inflated = reader.decompress(body, most)
-    except zlib.error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "the compressed body is damaged") from None
-    if reader.unconsumed_tail:
-        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"at most {most} bytes are inflated")
-    if not reader.eof:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "the compressed body is cut short")
+    inflated, rest = b"", body
+    while rest:
+        # One member after the other, as RFC 1952 has it.
+        reader = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            inflated += reader.decompress(rest, most + 1 - len(inflated))
+        except zlib.error:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "the compressed body is damaged") from None
+        if len(inflated) > most:
+            detail = f"at most {most} bytes are inflated"
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail)
+        if not reader.eof:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_gzip", "the compressed body is cut short")
+        rest = reader.unused_data
     return inflated
 
 
