@@ -149,6 +149,8 @@ def ack_entity(receipt: Body, kept: KeptJob | None) -> Made:
     told: Made = {name: value for name, value in receipt.items() if name in {"outcome", "reason", "field", "detail"}}
     told["record_type"] = kind
     told["messageID"] = record.get("message_id")
+    # What the answer to the request called it: not every record has a message id.
+    told["record"] = record.get("id")
     number = find_number(Kind.JOB, _text(receipt.get("job")))
     if number is not None:
         told["job_id"] = number

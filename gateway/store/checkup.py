@@ -45,8 +45,10 @@ async def find_waiting_records(connection: AsyncConnection) -> list[Waiting]:
 
 
 async def find_owed_deliveries(connection: AsyncConnection) -> list[Waiting]:
-    """Deliveries that are owed still, dead ones of every destination included."""
+    """Deliveries that are owed still, dead ones of every destination included; what waits to be polled is not."""
     query = select(delivery.c.state, func.count(), func.min(delivery.c.created_at)).where(delivery.c.state.in_(_OWED))
+    is_polled = (delivery.c.state == "pending") & (destination.c.kind == "poll")
+    query = query.join(destination, destination.c.number == delivery.c.destination).where(~is_polled)
     rows = await connection.execute(query.group_by(delivery.c.state).order_by(delivery.c.state))
     return [Waiting(*row) for row in rows]
 
