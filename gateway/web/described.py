@@ -111,6 +111,15 @@ LIMIT: Final = in_query(
 CURSOR: Final = in_query("cursor", "`next` of the page before. Without it: the first page.", {"type": "string"})
 
 
+def read_on(item: Json) -> dict[str, Json]:
+    """The schema of a page of such items whose `next` is always good to go on with."""
+    return {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": item}, "next": {"type": "string"}},
+        "required": ["items", "next"],
+    }
+
+
 def page_of(schema: Json) -> dict[str, Json]:
     """The schema of a page of such items."""
     following: dict[str, Json] = {"type": ["string", "null"], "description": "The next page's cursor; null: no more."}

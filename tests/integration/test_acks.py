@@ -13,18 +13,12 @@ from gateway.store.accounts import load_accounts, save_account
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CallerKind, find_by_public_key
 from tests.edge import acknowledge, bearer, envelope, job_offer, poll, post_in, put_in, serving
-from tests.inbound import BRANDS, LAKESIDE, PREFIX, START, Message, enterprise, opened, provider
+from tests.inbound import BRANDS, LAKESIDE, PREFIX, START, Message, enterprise, provider
 from tests.keys import SEALING_KEY, make_key
 
 IRONPEAK = "ironpeak-appliances"
 DOOR = f"{PREFIX}offers.{IRONPEAK}.v1"
 ACKS, TOPIC = f"acks.{IRONPEAK}", f"receipts.{IRONPEAK}"
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.fixture

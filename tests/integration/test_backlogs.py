@@ -9,15 +9,9 @@ from gateway.core.ids import Kind, canonical_id
 from gateway.inbound import receive
 from gateway.inbound.known import WAKES_AT_MOST, Waking
 from gateway.store.tables import inbound_record, reference
-from tests.inbound import LAKESIDE, START, ago, enterprise, offer, opened, provider
+from tests.inbound import LAKESIDE, START, ago, enterprise, offer, provider
 
 AT_ONCE = 3
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.fixture

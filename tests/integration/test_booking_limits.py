@@ -9,14 +9,7 @@ from gateway.inbound.http.booking.tokens import FORM_LIVES
 from gateway.store import tables
 from tests.booking import FILLED, NOON, OTHER_KEY, Clock, Visitor, desks, fields_of, parsed, said
 from tests.edge import serving
-from tests.inbound import opened
 from tests.keys import SEALING_KEY
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.fixture

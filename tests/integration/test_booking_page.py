@@ -9,13 +9,7 @@ from gateway.inbound.http.booking.form import MOST_BYTES
 from gateway.store import codec, tables
 from tests.booking import FILLED, LAKESIDES_PAGE, Clock, Visitor, desks, fields_of, parsed, said, told_beside
 from tests.edge import serving
-from tests.inbound import LAKESIDE, opened, provider
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
+from tests.inbound import LAKESIDE, provider
 
 
 @pytest.fixture

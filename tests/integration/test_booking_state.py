@@ -4,23 +4,10 @@ import pytest
 
 from gateway.core.ids import Kind, canonical_id
 from tests.booking import FILLED, LAKESIDES_PAGE, Visitor, fields_of, said
-from tests.edge import serving
-from tests.inbound import LAKESIDE, enterprise, opened, provider
+from tests.inbound import LAKESIDE, enterprise, provider
 
 # Nine in the morning in Duluth.
 NINE = "2027-01-05T15:00:00Z"
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,23 +2,11 @@
 
 import pytest
 
-from tests.edge import bearer, serving
-from tests.inbound import EVERGREEN, LAKESIDE, opened
+from tests.edge import bearer
+from tests.inbound import EVERGREEN, LAKESIDE
 from tests.keys import make_key
 
 BOOKING = {"customer": {"name": "Bo Berg"}, "title": "Leaks", "address": {"postal_code": "55802"}}
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 async def test_an_organizations_booking_system_books_at_its_own(road, client):

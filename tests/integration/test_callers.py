@@ -31,20 +31,9 @@ OPS = Operator(author="ops", reason="test")
 
 
 @pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
 async def callers(road):
     """Callers for whom no minute is ever over."""
     return Callers(road.database, Sealer([SEALING_KEY]), lambda: 0.0)
-
-
-@pytest.fixture
-async def evergreen(road):
-    return await make_key(road.database, account=EVERGREEN)
 
 
 def call(*, token="", key="", signature="", address="10.0.0.1"):

@@ -7,24 +7,12 @@ import pytest
 from gateway.brands import import_profile
 from gateway.store.deliveries import Operator
 from gateway.store.releasing import requeue
-from tests.edge import envelope, post_in, serving
-from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, Message, opened
+from tests.edge import envelope, post_in
+from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, Message
 from tests.keys import make_key
 
 IRONPEAK = "ironpeak-appliances"
 EXAMPLES = BRANDS / "ironpeak" / "custom"
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 @pytest.fixture

@@ -8,30 +8,12 @@ from gateway.inbound.record import REQUEST
 from gateway.store import tables
 from gateway.store.deliveries import Operator
 from gateway.store.releasing import requeue
-from tests.edge import envelope, post_in, serving
-from tests.inbound import ACTIONS, LAKESIDE, Message, offer, opened, provider
-from tests.keys import make_key
+from tests.edge import envelope, post_in
+from tests.inbound import ACTIONS, LAKESIDE, Message, offer, provider
 
 TIME = "2027-01-05T15:00:00.000Z"
 LATER = "2027-01-06T15:00:00.000Z"
 OPERATOR = Operator(author="test", reason="test")
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
-
-
-@pytest.fixture
-async def lakeside(road):
-    return await make_key(road.database, organization=LAKESIDE)
 
 
 def accept(job, status="scheduled", **more):

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from gateway.store import codec, tables
-from tests.edge import envelope, post_in, serving
-from tests.inbound import EVERGREEN, LAKESIDE, offer, opened, provider
+from tests.edge import envelope, post_in
+from tests.inbound import EVERGREEN, LAKESIDE, offer, provider
 from tests.keys import make_key
 
 IRONPEAK = "ironpeak-appliances"
@@ -19,26 +19,9 @@ CUSTOMER = {"external_id": "CU-1", "first_name": "Bo", "phone_numbers": [{"numbe
 
 
 @pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
-
-
-@pytest.fixture
 async def ironpeak(road):
     """An account of one brand."""
     return await make_key(road.database, account=IRONPEAK)
-
-
-@pytest.fixture
-async def lakeside(road):
-    return await make_key(road.database, organization=LAKESIDE)
 
 
 def work(number, **more):

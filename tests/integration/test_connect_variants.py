@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.store import tables
-from tests.edge import job_offer, post_in, post_signed, serving
+from tests.edge import job_offer, post_in, post_signed
 from tests.inbound import offer, opened
 from tests.keys import make_key
 
@@ -34,12 +34,6 @@ async def road(staffed_url):
 async def meridian(road):
     """The key of an account with one brand, which no record has to name."""
     return await make_key(road.database, account="meridian-homecare")
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,12 @@ import pytest
 
 from gateway.core.ids import Kind, canonical_id
 from gateway.store import tables
-from tests.edge import bearer, envelope, post_in, serving
-from tests.inbound import BOOKINGS, LAKESIDE, cloud_event, offer, opened, provider
+from tests.edge import bearer, envelope, post_in
+from tests.inbound import BOOKINGS, LAKESIDE, cloud_event, offer, provider
 from tests.keys import make_key
 
 RIVAL = "rival-warranty"
 NEW_JOB = {"title": "Leaks", "organization": {"handle": LAKESIDE}}
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 @pytest.fixture

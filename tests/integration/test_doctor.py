@@ -15,14 +15,8 @@ from gateway.store.refused_calls import RefusedCalls, add_refused_calls
 from gateway.topics import prepare
 from tests.brokers import create_topics
 from tests.eventually import eventually
-from tests.inbound import LAKESIDE, ago, offer, opened, provider
+from tests.inbound import LAKESIDE, ago, offer, provider
 from tests.keys import SEALING_KEY, make_key
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.fixture

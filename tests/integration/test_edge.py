@@ -16,32 +16,10 @@ from gateway.store.database import Database
 from gateway.web.callers import Callers
 from gateway.web.failed_calls import FAILURES_A_MINUTE
 from tests.edge import bearer, envelope, job_offer, post_in, post_signed, serving
-from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
-from tests.keys import SEALING_KEY, make_key
+from tests.inbound import LAKESIDE, offer
+from tests.keys import SEALING_KEY
 
 CUSTOMER = {"name": "Bo Berg", "phones": [{"number": "+15550100"}]}
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
-
-
-@pytest.fixture
-async def evergreen(road):
-    return await make_key(road.database, account=EVERGREEN)
-
-
-@pytest.fixture
-async def lakeside(road):
-    return await make_key(road.database, organization=LAKESIDE)
 
 
 async def post_offer(client, key, job="A-1", *, idempotency_key=None, **more):

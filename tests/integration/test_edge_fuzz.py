@@ -10,7 +10,7 @@ import pytest
 
 from gateway.inbound.http.canonical import ADDRESSES
 from tests.edge import bearer, envelope, job_offer, post_in, post_signed, serving
-from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
+from tests.inbound import EVERGREEN, LAKESIDE, offer
 from tests.keys import make_key
 
 BODIES = 20_000 if os.environ.get("GATEWAY_TEST_LENGTH") == "full" else 400
@@ -97,12 +97,6 @@ class Chance:
     def damaged(self, made):
         at = self.random.randrange(len(made) + 1)
         return made[:at] + self.random.randbytes(self.random.randrange(8)) + self.one_of([made[at:], b""])
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.mark.timeout(1_200)

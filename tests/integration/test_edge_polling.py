@@ -4,7 +4,7 @@ import pytest
 
 from gateway.store import tables
 from tests.edge import acknowledge, envelope, poll, post_in, post_signed, put_in, serving
-from tests.inbound import EVERGREEN, LAKESIDE, offer, opened
+from tests.inbound import EVERGREEN, offer, opened
 from tests.keys import make_key
 from tests.polling import import_polled
 
@@ -14,16 +14,6 @@ async def road(staffed_url):
     async with opened(staffed_url) as road:
         await import_polled(road)
         yield road
-
-
-@pytest.fixture
-async def evergreen(road):
-    return await make_key(road.database, account=EVERGREEN)
-
-
-@pytest.fixture
-async def lakeside(road):
-    return await make_key(road.database, organization=LAKESIDE)
 
 
 @pytest.fixture

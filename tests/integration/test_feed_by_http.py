@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from gateway.outbound.relay import Relay
 from gateway.store import tables
 from gateway.store.tables_control import feed_position
-from tests.edge import bearer, serving
+from tests.edge import bearer
 from tests.feeds import import_feed, read, read_all, relay_feeds
 from tests.inbound import EVERGREEN, LAKESIDE, START, enterprise, offer, opened, provider
 from tests.keys import make_key
@@ -21,17 +21,6 @@ async def road(staffed_url):
     async with opened(staffed_url) as road:
         await import_feed(road)
         yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
-
-
-@pytest.fixture
-async def evergreen(road):
-    return await make_key(road.database, account=EVERGREEN)
 
 
 @pytest.fixture

@@ -6,13 +6,7 @@ import pytest
 
 from gateway.inbound.gathering import Gathering, NoRoomError
 from tests.eventually import eventually
-from tests.inbound import end_of, offer, opened, provider
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
+from tests.inbound import end_of, offer, provider
 
 
 @pytest.fixture

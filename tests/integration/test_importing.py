@@ -11,17 +11,11 @@ from gateway.owners import CannotOwn
 from gateway.store.destinations import NewDestination, put_destinations
 from gateway.store.tables import account, destination
 from gateway.store.tables_control import profile
-from tests.inbound import BRANDS, LAKESIDE, opened
+from tests.inbound import BRANDS, LAKESIDE
 from tests.keys import make_key
 from tests.mapping_versions import harborline
 
 MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 def of_another(name: str) -> str:

@@ -10,7 +10,7 @@ from gateway.store import tables
 from gateway.store.database import Database
 from gateway.web.callers import Callers
 from gateway.web.problems import ProblemError, answer_problem
-from tests.edge import bearer, serving
+from tests.edge import bearer
 from tests.inbound import EVERGREEN, LAKESIDE, START, enterprise, offer, opened, provider
 from tests.keys import make_key
 
@@ -23,12 +23,6 @@ WITHIN_A_JOB = ("", "/appointments", "/activity", "/notes", "/records")
 async def road(staffed_url):
     async with opened(staffed_url, "quillbrook") as road:
         yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 class Reader:

@@ -2,22 +2,10 @@
 
 import pytest
 
-from tests.edge import bearer, serving
-from tests.inbound import EVERGREEN, LAKESIDE, START, offer, opened, provider
+from tests.edge import bearer
+from tests.inbound import EVERGREEN, LAKESIDE, START, offer, provider
 from tests.integration.test_job_reads import WITHIN_A_JOB, Reader
 from tests.keys import make_key
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 async def test_a_technician_reads_only_what_is_assigned_to_them(road, client):

@@ -26,18 +26,12 @@ from gateway.store.keys import (
 from gateway.store.numbers import FIRST_RECORD
 from gateway.store.tables import account, organization, reference
 from gateway.store.tables_control import access_key, operator_action
-from tests.inbound import EVERGREEN, LAKESIDE, joined, now, offer, opened, provider
+from tests.inbound import EVERGREEN, LAKESIDE, joined, now, offer, provider
 
 SEALING_KEY = new_sealing_key()
 SEALER = Sealer([SEALING_KEY])
 OPS = Operator(author="ops", reason="asked for")
 FORTY_TWO = Wanted(kind=CallerKind.ACCOUNT, owner="42")
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 async def create(road, wanted=FORTY_TWO):

@@ -2,21 +2,14 @@
 
 import asyncio
 
-import pytest
 from sqlalchemy import insert
 
 from gateway.outbound.relay import Relay
 from gateway.store import intake
 from gateway.store.ledger import Drift, Gap, count_by_brand, count_by_door, read_ledger
 from gateway.store.tables_control import operation, retired_total
-from tests.inbound import ACTIONS, EVERGREEN, PREFIX, START, enterprise, joined, offer, opened, provider
+from tests.inbound import ACTIONS, EVERGREEN, PREFIX, START, enterprise, joined, offer, provider
 from tests.outbound import RecordingPublisher
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 async def read(road, count=read_ledger):

@@ -1,18 +1,10 @@
 """Senders' own ids: each sender's are its own, and none is given away while another thing has it."""
 
-import pytest
-
 from gateway.core.ids import Kind, canonical_id
 from gateway.store.tables import organization, reference
 from tests.edge import bearer, serving
-from tests.inbound import BOOKINGS, EVERGREEN, LAKESIDE, START, cloud_event, enterprise, offer, opened, provider
+from tests.inbound import BOOKINGS, EVERGREEN, LAKESIDE, START, cloud_event, enterprise, offer, provider
 from tests.keys import make_key
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 async def one_by_one(road, *messages):

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.brands import import_profile
 from gateway.outbound.relay import Relay
-from tests.inbound import BRANDS, offer, opened, provider
+from tests.inbound import BRANDS, offer, provider
 from tests.outbound import RecordingPublisher
 
 MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf-8")
@@ -14,12 +14,6 @@ CHANGES = {
     "notes are not used any more": ("notes: true", "notes: false"),
     "the feed is of other kinds": ("events: all", "events: [job.offered, note.published]"),
 }
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 async def arrived(road):

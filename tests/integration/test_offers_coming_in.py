@@ -22,12 +22,6 @@ from tests.inbound import (
 )
 
 
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
 async def one_by_one(road, *messages):
     return [end for message in messages for end in await road.receive(message)]
 

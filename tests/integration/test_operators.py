@@ -13,19 +13,13 @@ from gateway.store.record_queries import find_record, list_records, receipts_of,
 from gateway.store.releasing import Verdict, requeue
 from gateway.store.tables import delivery, event
 from gateway.store.tables_control import operator_action
-from tests.inbound import EVERGREEN, START, enterprise, offer, opened, provider
+from tests.inbound import EVERGREEN, START, enterprise, offer, provider
 from tests.mapping_versions import harborline
 from tests.outbound import RecordingPublisher
 
 OPERATOR = Operator(author="ops", reason="as agreed by phone")
 INVOICE = "  - {code: INV, label: Invoice sent, outcome: completes}\n"
 PARTS = "  - {code: PTS, label: Parts on order, outcome: pauses}\n"
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.fixture

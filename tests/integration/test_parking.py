@@ -10,12 +10,6 @@ from gateway.store.tables import appointment, delivery, reference
 from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, START, enterprise, joined, offer, opened, provider
 
 
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
 async def states(road):
     """The records but those of the people, oldest first."""
     return (await road.ends())[4:]

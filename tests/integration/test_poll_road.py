@@ -8,14 +8,8 @@ from gateway.store.aggregates import load_organizations
 from gateway.store.destinations import load_destinations, put_destinations
 from gateway.store.tables import organization
 from gateway.topics import CannotRun, insist_on_no_topics
-from tests.inbound import LAKESIDE, Road, import_brands, make_gateway, offer, opened, provider
+from tests.inbound import LAKESIDE, Road, import_brands, make_gateway, offer, provider
 from tests.polling import import_polled, put_of
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 async def test_an_offer_is_polled_answered_and_its_answer_polled(road):

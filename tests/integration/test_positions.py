@@ -2,17 +2,10 @@
 
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import update
 
 from gateway.store.tables import inbound_record, user
-from tests.inbound import ago, opened, provider, stamp
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
+from tests.inbound import ago, provider, stamp
 
 
 def position(latitude: float):

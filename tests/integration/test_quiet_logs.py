@@ -16,12 +16,6 @@ SAID = "gate code 4711"
 
 
 @pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
 async def postgres_road(staffed_postgres_url):
     async with opened(staffed_postgres_url) as road:
         yield road

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from gateway.store import receipts, tables
 from gateway.store.receipts import Sender
-from tests.edge import bearer, envelope, post_in, serving
+from tests.edge import bearer, envelope, post_in
 from tests.feeds import read, read_all
 from tests.inbound import EVERGREEN, LAKESIDE, START, joined, offer, opened, provider
 from tests.keys import make_key
@@ -17,31 +17,9 @@ PATH = "/v1/records"
 
 
 @pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
 async def pg_road(staffed_postgres_url):
     async with opened(staffed_postgres_url) as road:
         yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
-
-
-@pytest.fixture
-async def evergreen(road):
-    return await make_key(road.database, account=EVERGREEN)
-
-
-@pytest.fixture
-async def lakeside(road):
-    return await make_key(road.database, organization=LAKESIDE)
 
 
 async def receipts_of(client, key, after=None, limit=None):

@@ -16,15 +16,8 @@ from tests.inbound import (
     enterprise,
     now,
     offer,
-    opened,
     provider,
 )
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 async def test_an_offer_is_accepted_worked_on_and_completed(road):

@@ -5,15 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.inbound import entry
-from tests.inbound import START, enterprise, offer, opened, provider
+from tests.inbound import START, enterprise, offer, provider
 
 EVIL = "evil"
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
 
 
 @pytest.fixture

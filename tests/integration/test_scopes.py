@@ -1,14 +1,12 @@
 """What keys are limited to: scopes, brands, and nothing for operators."""
 
-import pytest
-
 from gateway.core.scopes import Scope
 from gateway.keys import Wanted, create_key
 from gateway.sealing import Sealer
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CallerKind
-from tests.edge import bearer, envelope, job_offer, post_in, post_signed, serving
-from tests.inbound import EVERGREEN, LAKESIDE, offer, opened, provider
+from tests.edge import bearer, envelope, job_offer, post_in, post_signed
+from tests.inbound import EVERGREEN, LAKESIDE, offer, provider
 from tests.keys import SEALING_KEY, make_key
 
 OFFER = {"title": "No heat", "organization": {"handle": LAKESIDE}, "customer": {"name": "Bo Berg"}}
@@ -20,18 +18,6 @@ NEEDED = {
     "/v1/jobs/job-404/notes": Scope.NOTES,
     "/v1/users/usr-404/deactivate": Scope.USERS,
 }
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 async def scoped(road, *scopes, **whose):

@@ -7,7 +7,7 @@ from gateway.sealing import Sealer
 from gateway.store import tables
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CallerKind
-from tests.edge import bearer, post_in, serving
+from tests.edge import bearer, post_in
 from tests.inbound import ACTIONS, LAKESIDE, ago, cloud_event, offer, opened, provider, stamp
 from tests.keys import SEALING_KEY, make_key
 
@@ -25,12 +25,6 @@ async def road(staffed_url):
         ]
         assert await road.receive(*added) == ["applied"] * len(added)
         yield road
-
-
-@pytest.fixture
-async def client(road):
-    async with serving(road) as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,13 +3,7 @@
 import pytest
 
 from gateway.store import tables
-from tests.inbound import EVERGREEN, LAKESIDE, enterprise, offer, opened, provider
-
-
-@pytest.fixture
-async def road(staffed_url):
-    async with opened(staffed_url) as road:
-        yield road
+from tests.inbound import EVERGREEN, LAKESIDE, enterprise, offer, provider
 
 
 async def work_feeds(road):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.web.cursors import AFTER_PARAMETER, LIMIT_PARAMETER, write_cursor
-from gateway.web.described import Answer, Operation, ref
+from gateway.web.described import Answer, Operation, read_on, ref
 
 if TYPE_CHECKING:
     from gateway.core.parties import Json
@@ -30,17 +30,7 @@ OPERATIONS: Final = (
         answers={
             200: Answer(
                 description="What comes next; `next` is good to go on with, also behind an empty page.",
-                schema={
-                    "type": "object",
-                    "properties": {
-                        "items": {
-                            "type": "array",
-                            "items": {"allOf": [ref("Receipt"), {"required": ["cursor"]}]},
-                        },
-                        "next": {"type": "string"},
-                    },
-                    "required": ["items", "next"],
-                },
+                schema=read_on({"allOf": [ref("Receipt"), {"required": ["cursor"]}]}),
                 examples={"one": {"items": [_EXAMPLE], "next": _CURSOR}, "nothing": {"items": [], "next": _CURSOR}},
             )
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.web.cursors import AFTER_PARAMETER, LIMIT_PARAMETER, write_cursor
-from gateway.web.described import Answer, Operation
+from gateway.web.described import Answer, Operation, read_on
 
 if TYPE_CHECKING:
     from gateway.core.parties import Json
@@ -43,11 +43,7 @@ OPERATIONS: Final = (
         answers={
             200: Answer(
                 description="What comes next; `next` is good to go on with, also behind an empty page.",
-                schema={
-                    "type": "object",
-                    "properties": {"items": {"type": "array", "items": _ITEM}, "next": {"type": "string"}},
-                    "required": ["items", "next"],
-                },
+                schema=read_on(_ITEM),
                 examples={"one": {"items": [_EXAMPLE], "next": _CURSOR}, "nothing": {"items": [], "next": _CURSOR}},
             )
         },
