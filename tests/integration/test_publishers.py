@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -201,6 +202,12 @@ async def test_without_a_broker_everything_is_transport_away_within_the_time_out
     await publisher.close()
 
 
+def has_stopped(pid):
+    """Whether every thread of a process stands still."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+
+
 @pytest.mark.needs_apache_kafka
 async def test_a_broker_that_hangs_costs_one_time_out_and_a_new_producer(breakable_kafka, topic_prefix):
     """Nothing is counted against the deliveries; the replaced producer's late records are duplicates."""
@@ -210,6 +217,8 @@ async def test_a_broker_that_hangs_costs_one_time_out_and_a_new_producer(breakab
     assert await publisher.publish([outgoing(feed, 1, b"before")]) == [Delivered()]
     os.kill(breakable_kafka._child.pid, signal.SIGSTOP)
     try:
+        # The signal is sent, not yet obeyed: a thread that runs may still answer.
+        await eventually(lambda: has_stopped(breakable_kafka._child.pid))
         begun = time.monotonic()
         assert await publisher.publish([outgoing(feed, 1, b"hangs")]) == [Retryable(Fault.TRANSPORT_AWAY)]
         assert time.monotonic() - begun < 3.0
