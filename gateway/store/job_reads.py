@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, or_, select
 
-from gateway.core.document import StoredEvent
-from gateway.core.events import NoteRevision
 from gateway.core.sandbox import MARK
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.store import codec
+from gateway.store.claim_statements import OF_EVENT
+from gateway.store.claims import event_from
 from gateway.store.dialect import any_of
 from gateway.store.tables import appointment, event, job, organization, reference
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.core.document import StoredEvent
     from gateway.core.ids import Ref
     from gateway.core.job import Job, Visit
     from gateway.core.viewing import Viewer
@@ -143,7 +144,7 @@ async def list_events_of(
     What happened at one moment stands in the order in which it was decided.
     """
     query = (
-        select(event)
+        select(event.c.position, event.c.by_user, *(event.c[name] for name in OF_EVENT))
         .where(event.c.job == number, event.c.type.in_(sorted(kinds)))
         .order_by(event.c.occurred_at.desc(), event.c.position.desc())
         .limit(limit)
@@ -152,21 +153,5 @@ async def list_events_of(
         moment, position = before
         earlier = event.c.occurred_at < moment
         query = query.where(or_(earlier, and_(event.c.occurred_at == moment, event.c.position < position)))
-    rows = (await connection.execute(query)).mappings()
-    return [Logged(_event_from(row), row["position"], row["by_user"]) for row in rows]
-
-
-def _event_from(row: RowMapping) -> StoredEvent:
-    return StoredEvent(
-        number=row["number"],
-        type=row["type"],
-        job=row["job"],
-        source=row["source"],
-        brand=row["brand"],
-        jobversion=row["jobversion"],
-        profile_version=row["profile_version"],
-        occurred_at=row["occurred_at"],
-        recorded_at=row["recorded_at"],
-        body=codec.decode(row["body"]),
-        note=None if row["note"] is None else NoteRevision(row["note"], row["note_revision"]),
-    )
+    rows = await connection.execute(query)
+    return [Logged(event_from(of_event), position, by_user) for position, by_user, *of_event in rows]
