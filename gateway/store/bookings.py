@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import delete, select
 
-from gateway.core.ids import Kind
+from gateway.core.ids import Kind, Ref
 from gateway.store import codec
 from gateway.store.aggregates import load_organizations
 from gateway.store.dialect import insert_into
-from gateway.store.tables import appointment, job, organization, reference
+from gateway.store.job_reads import find_job, find_number_of
+from gateway.store.tables import organization
 from gateway.store.tables_control import booking_count
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.core.job import Job
@@ -36,24 +36,16 @@ async def find_booked(connection: AsyncConnection, source: str, booking: str) ->
 
     Where it was offered anew to somebody else, the job in its place.
     """
-    named = and_(reference.c.external_id == booking, reference.c.source == source, reference.c.kind == Kind.JOB.value)
-    found = await _find_job(connection, select(job).join(reference, job.c.number == reference.c.number).where(named))
+    number = await find_number_of(connection, Ref(Kind.JOB, source, booking))
+    found = await find_job(connection, number) if number is not None else None
     for _ in range(_MOST_REPLACED):
-        if found is None or found.replaced_by is None:
+        if found is None or found.job.replaced_by is None:
             break
-        found = await _find_job(connection, select(job).where(job.c.number == found.replaced_by))
+        found = await find_job(connection, found.job.replaced_by)
     if found is None:
         return None
-    owners = await load_organizations(connection, [found.organization])
-    return found, owners[found.organization]
-
-
-async def _find_job(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> Job | None:
-    row = (await connection.execute(query)).mappings().one_or_none()
-    if row is None:
-        return None
-    visits = select(appointment).where(appointment.c.job == row["number"]).order_by(appointment.c.number)
-    return codec.job_from(row, map(codec.visit_from, (await connection.execute(visits)).mappings()))
+    owners = await load_organizations(connection, [found.job.organization])
+    return found.job, owners[found.job.organization]
 
 
 async def count_booking(connection: AsyncConnection, subject: str, hour: int, most: int) -> bool:
