@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from gateway.store.refused_calls import RefusedCalls
+from gateway.web.minutes import PerMinute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 # After so many failures a minute an address is not looked at until the minute is over, and one key's are told so.
 FAILURES_A_MINUTE = 30
-# So many different ones are counted by name in a minute, and kept by name in an hour: the rest of them together.
-MOST_COUNTED = 10_000
+# So many different ones are kept by name in an hour: the rest of them together.
 MOST_KEPT = 1_000
 REST = "others"
 
@@ -42,10 +42,8 @@ class FailedCalls:
     """Counts per minute for the limits, and per hour until `take`."""
 
     def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._monotonic = monotonic
+        self._this_minute = PerMinute(monotonic)
         self._now = now
-        self._minute = 0
-        self._counted: Counter[str] = Counter()
         self._hour: datetime | None = None
         self._named: set[_Kept] = set()
         self._kept: Counter[_Kept] = Counter()
@@ -53,19 +51,16 @@ class FailedCalls:
 
     def is_over_limit(self, *, address: str = "", key: str = "") -> bool:
         """Whether the address, or the public key, has failed too often this minute."""
-        self._begin_minute()
-        return self._counted[f"key {key}" if key else f"address {address}"] >= FAILURES_A_MINUTE
+        return self._this_minute.count(f"key {key}" if key else f"address {address}") >= FAILURES_A_MINUTE
 
     def seconds_left(self) -> int:
         """How long this minute lasts yet, and with it every limit: one at least."""
-        return 60 - int(self._monotonic() % 60)
+        return self._this_minute.seconds_left()
 
     def note(self, address: str, key: str, why: Failure) -> None:
         """One call more that failed; `key` is the public key that it named, if any."""
-        self._begin_minute()
         for name in (f"address {address}", *((f"key {key}",) if key else ())):
-            if name in self._counted or len(self._counted) < MOST_COUNTED:
-                self._counted[name] += 1
+            self._this_minute.add(name)
         self.keep(address, key, why)
 
     def keep(self, address: str, key: str, why: Failure) -> None:
@@ -95,12 +90,6 @@ class FailedCalls:
             kept = (one.hour, one.address, one.key, one.reason)
             self._kept[kept] += one.count
             self._last[kept] = max(one.last_at, self._last.get(kept, one.last_at))
-
-    def _begin_minute(self) -> None:
-        minute = int(self._monotonic() // 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._counted.clear()
 
 
 def address_of(request: Request) -> str:

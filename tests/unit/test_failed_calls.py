@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.web import failed_calls
+from gateway.web import failed_calls, minutes
 from gateway.web.failed_calls import FAILURES_A_MINUTE, FailedCalls, Failure
 
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_each_hour_is_counted_by_itself():
 
 def test_a_flood_is_counted_and_not_named(monkeypatch):
     monkeypatch.setattr(failed_calls, "MOST_KEPT", 10)
-    monkeypatch.setattr(failed_calls, "MOST_COUNTED", 20)
+    monkeypatch.setattr(minutes, "MOST_NAMES", 20)
     clock, failed = counting()
     for ordinal in range(100):
         failed.note(f"10.0.0.{ordinal}", f"account|{ordinal}|noop", Failure.UNKNOWN_KEY)

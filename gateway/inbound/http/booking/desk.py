@@ -6,7 +6,6 @@ A booking becomes a record of the door `http.bookings` and ends in the same `rec
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from gateway.inbound.record import RawRecord
 from gateway.store.bookings import count_booking, find_booked
 from gateway.store.failures import may_pass
 from gateway.web.failed_calls import address_of
+from gateway.web.minutes import PerMinute
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ class Desk:
         self._tokens = Tokens(signer) if signer is not None else None
         self._limits = limits
         self._now = now
-        self._forms: Counter[str] = Counter()
-        self._minute = 0
+        self._forms = PerMinute(lambda: now().timestamp())
 
     def application(self) -> Starlette:
         """The pages, to be mounted at `/book`."""
@@ -207,14 +206,9 @@ class Desk:
             ) and await count_booking(connection, f"page {page.slug}", hour, self._limits.per_page)
 
     def _insist_on_patience(self, visitor: str) -> None:
-        minute = int(self._now().timestamp()) // 60
-        if minute != self._minute:
-            self._minute = minute
-            self._forms.clear()
-        self._forms[visitor] += 1
-        if self._forms[visitor] > FORMS_A_MINUTE:
-            left = 60 - int(self._now().timestamp()) % 60
-            raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_forms", retry_after=left)
+        self._forms.add(visitor)
+        if self._forms.count(visitor) > FORMS_A_MINUTE:
+            raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_forms", retry_after=self._forms.seconds_left())
 
 
 def _record(page: Page, booking: str, content: Mapping[str, Json], now: datetime) -> RawRecord:
