@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from gateway.core.ids import MAX_NUMBER
 from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
 
@@ -70,8 +71,12 @@ def read_page(request: Request) -> tuple[str | None, int]:
     after = request.query_params.get(AFTER)
     if after is not None and len(after) > _LONGEST:
         raise bad_cursor()
-    asked = request.query_params.get("limit", str(USUAL_PAGE))
-    limit = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= len(str(LARGEST_PAGE)) else 0
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_value", f"1 to {LARGEST_PAGE} is expected", member="limit")
-    return after, limit
+    return after, read_limit(request.query_params, usual=USUAL_PAGE, most=LARGEST_PAGE)
+
+
+def read_limit(query: Mapping[str, str], *, usual: int, most: int) -> int:
+    """How many items the request wants on a page: `usual` where it does not say."""
+    written = query.get("limit", str(usual))
+    if not re.fullmatch(r"[0-9]{1,3}", written, re.ASCII) or not 1 <= int(written) <= most:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_value", f"a number of 1 to {most} is expected", member="limit")
+    return int(written)

@@ -1,13 +1,10 @@
-"""Pages of a list: how many of it a request asks for, and the opaque cursor with which the next page goes on."""
+"""Pages of a list that ends: the place at which the next one goes on, and its answer."""
 
 from __future__ import annotations
 
-import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from gateway.web.cursors import bad_cursor, read_cursor, write_cursor
-from gateway.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,16 +14,6 @@ if TYPE_CHECKING:
 USUAL = 50
 MOST = 100
 MEMBER = "cursor"
-
-
-def read_limit(query: Mapping[str, str]) -> int:
-    """How many items the request wants on a page."""
-    written = query.get("limit")
-    if written is None:
-        return USUAL
-    if not re.fullmatch(r"[0-9]{1,3}", written, re.ASCII) or not 1 <= int(written) <= MOST:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "bad_value", f"a number of 1 to {MOST} is expected", member="limit")
-    return int(written)
 
 
 def write_place(of: str, *place: int) -> str:

@@ -26,8 +26,8 @@ from gateway.store.job_reads import Wanted, find_job, find_number_of, list_event
 from gateway.store.keys import CallerKind
 from gateway.store.notes import list_notes, load_notes
 from gateway.store.record_queries import list_records_about
-from gateway.web.cursors import bad_cursor
-from gateway.web.paging import MEMBER, page, read_limit, read_place, write_place
+from gateway.web.cursors import bad_cursor, read_limit
+from gateway.web.paging import MEMBER, MOST, USUAL, page, read_place, write_place
 from gateway.web.problems import ProblemError
 from gateway.web.reading import reading
 
@@ -115,7 +115,7 @@ class JobReads:
     async def jobs(self, request: Request) -> Response:
         """`GET /v1/jobs`: the caller's own, the newest first, without their details."""
         viewer = await self._viewer(request)
-        limit, place = read_limit(request.query_params), read_place(request.query_params, JOBS, 1)
+        limit, place = _read_limit(request), read_place(request.query_params, JOBS, 1)
         wanted = _wanted(request.query_params)
         async with reading(self._database) as connection:
             found = await list_jobs_of(connection, viewer, wanted, before=place[0] if place else None, limit=limit + 1)
@@ -158,7 +158,7 @@ class JobReads:
     async def activity(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/activity`: what happened to it, the newest first."""
         viewer = await self._viewer(request)
-        limit, before = read_limit(request.query_params), _read_moment_and_position(request.query_params)
+        limit, before = _read_limit(request), _read_moment_and_position(request.query_params)
         async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             kinds = shown(viewer.audience, seen.sight, uses_notes=seen.uses_notes)
@@ -183,7 +183,7 @@ class JobReads:
     async def notes(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/notes`: those that the caller may read, as they are now, the newest first."""
         viewer = await self._viewer(request)
-        limit, place = read_limit(request.query_params), read_place(request.query_params, NOTES, 1)
+        limit, place = _read_limit(request), read_place(request.query_params, NOTES, 1)
         async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             found = await list_notes(
@@ -204,7 +204,7 @@ class JobReads:
     async def records(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/records`: what became of the records that the caller sent about it, the newest first."""
         viewer = await self._viewer(request)
-        limit, place = read_limit(request.query_params), read_place(request.query_params, RECORDS, 1)
+        limit, place = _read_limit(request), read_place(request.query_params, RECORDS, 1)
         async with reading(self._database) as connection:
             seen = await self._get_job(connection, viewer, request)
             before = place[0] if place else None
@@ -317,6 +317,10 @@ def _not_found(detail: str) -> ProblemError:
 def _next(of: str, rows: Sequence[T], limit: int, place: Callable[[T], tuple[int, ...]]) -> str | None:
     """Where there is one row more than the page holds, the next page begins after the last on this one."""
     return write_place(of, *place(rows[limit - 1])) if len(rows) > limit else None
+
+
+def _read_limit(request: Request) -> int:
+    return read_limit(request.query_params, usual=USUAL, most=MOST)
 
 
 def _place_of(one: Logged) -> tuple[int, int]:
