@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 import httpx
 import orjson
 
+from gateway.children import free_port
 from gateway.inbound.gathering import Gathering
 from gateway.sealing import Sealer
+from gateway.server import serve
 from gateway.web.callers import Callers
+from tests.eventually import eventually
 from tests.keys import SEALING_KEY
 
 
@@ -29,6 +32,34 @@ async def serving(road, receive=None, *, booking=None, address="127.0.0.1", mono
         yield client
     running.cancel()
     await asyncio.wait([running])
+
+
+@asynccontextmanager
+async def listening(road, callers=None, proxies=()):
+    """The address of the edge as a server on this machine; what runs before it, if anything, calls from 127.0.0.1."""
+    gathering = Gathering(road.receiver.receive)
+    callers = callers or Callers(road.database, Sealer([SEALING_KEY]))
+    edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
+    port, stop = free_port(), asyncio.Event()
+    settling = asyncio.create_task(gathering.run())
+    serving = asyncio.create_task(serve(edge, "127.0.0.1", port, stop, proxies))
+    place = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=place) as client:
+
+        async def answers():
+            try:
+                return (await client.get("/healthz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await eventually(answers)
+    try:
+        yield place
+    finally:
+        stop.set()
+        await serving
+        settling.cancel()
+        await asyncio.wait([settling])
 
 
 def envelope(record_type, version="v3", message_id=None, **record):

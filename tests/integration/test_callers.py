@@ -2,19 +2,15 @@
 
 import asyncio
 import logging
-import socket
 from collections import Counter
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from starlette.requests import Request
 
-from gateway.inbound.gathering import Gathering
 from gateway.keys import end_key
 from gateway.sealing import Sealer
-from gateway.server import serve
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CHANNEL
 from gateway.store.refused_calls import RefusedCalls, add_refused_calls, list_refused_calls, sum_refused_calls
@@ -23,6 +19,7 @@ from gateway.store.wakeups import listen
 from gateway.web.callers import Callers
 from gateway.web.failed_calls import FAILURES_A_MINUTE
 from gateway.web.problems import ProblemError
+from tests.edge import listening
 from tests.eventually import eventually
 from tests.inbound import EVERGREEN, opened, provider
 from tests.keys import SEALING_KEY, make_key
@@ -192,28 +189,6 @@ async def test_last_use_is_written_with_the_moment(road, callers, evergreen):
     assert datetime.now(UTC) - row["last_used_at"] < timedelta(minutes=5)
 
 
-@asynccontextmanager
-async def served(road, callers, *proxies):
-    """The edge on a port of this machine; what runs before it, if anything, calls from 127.0.0.1."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    stop, gathering = asyncio.Event(), Gathering(road.receiver.receive)
-    edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
-    serving = asyncio.create_task(serve(edge, "127.0.0.1", port, stop, proxies))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-
-        async def answers():
-            try:
-                return (await client.get("/healthz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await eventually(answers)
-        yield client
-    stop.set()
-    await serving
-
-
 @pytest.mark.parametrize(
     ("proxies", "told"),
     [
@@ -225,7 +200,7 @@ async def served(road, callers, *proxies):
     ids=["none", "address", "network", "another"],
 )
 async def test_only_a_trusted_proxy_says_for_whom_it_calls(road, callers, proxies, told):
-    async with served(road, callers, *proxies) as client:
+    async with listening(road, callers, proxies) as place, httpx.AsyncClient(base_url=place) as client:
         headers = {"Authorization": "Bearer gwt_guess", "X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
         for _ in range(FAILURES_A_MINUTE + 1):
             answer = await client.get("/v1/records/rec-1", headers=headers)

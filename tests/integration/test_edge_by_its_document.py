@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import os
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -20,16 +19,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.children import free_port
 from gateway.edge import describe
-from gateway.inbound.gathering import Gathering
-from gateway.sealing import Sealer
-from gateway.server import serve
-from gateway.web.callers import Callers
-from tests.edge import bearer, serving
-from tests.eventually import eventually
+from tests.edge import bearer, listening, serving
 from tests.inbound import EVERGREEN, LAKESIDE, START, offer, opened, provider
-from tests.keys import SEALING_KEY, make_key
+from tests.keys import make_key
 
 VALID, INVALID = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 AT_LENGTH = os.environ.get("GATEWAY_TEST_LENGTH") == "full"
@@ -61,33 +54,6 @@ async def road(staffed_url):
             provider("note.add", "A-1", id="N-1", text="Hello", visibility="public"),
         )
         yield road
-
-
-@asynccontextmanager
-async def running(road):
-    """The address of the edge as a server on this machine."""
-    gathering = Gathering(road.receiver.receive)
-    callers = Callers(road.database, Sealer([SEALING_KEY]))
-    edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
-    port, stop = free_port(), asyncio.Event()
-    tasks = [asyncio.create_task(gathering.run()), asyncio.create_task(serve(edge, "127.0.0.1", port, stop))]
-    place = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=place) as client:
-
-        async def is_alive():
-            try:
-                return (await client.get("/healthz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await eventually(is_alive)
-    try:
-        yield place
-    finally:
-        stop.set()
-        await asyncio.wait([tasks[1]])
-        tasks[0].cancel()
-        await asyncio.wait(tasks)
 
 
 class Proof:
@@ -142,7 +108,7 @@ def takes_something(described):
 @pytest.mark.parametrize(("staffed_url", "mode"), TURNS, indirect=["staffed_url"], ids=str)
 async def test_every_answer_is_one_that_the_document_names(road, mode):
     keys = [await make_key(road.database, account=EVERGREEN), await make_key(road.database, organization=LAKESIDE)]
-    async with running(road) as place:
+    async with listening(road) as place:
         asked = await asyncio.to_thread(ask, place, keys, mode)
     assert asked > len(describe()["paths"])
     assert {row["reason"] for row in await road.records()}.isdisjoint({"bug", "database_refused"})

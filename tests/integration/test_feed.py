@@ -189,7 +189,6 @@ async def test_whoever_reads_while_others_write_misses_nothing_and_sees_nothing_
             page = await reader.read(destinations, after, 7)
             seen.extend(orjson.loads(item.event) for item in page.items)
             after = page.place
-            await asyncio.sleep(0)
 
     async with opened(database.url) as second, opened(database.url) as third, asyncio.timeout(60):
         await asyncio.gather(write(), relay(second), relay(third), follow(FeedReader(database, render)))

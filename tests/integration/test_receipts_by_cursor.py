@@ -167,7 +167,6 @@ async def test_whoever_reads_while_others_decide_misses_nothing(pg_road):
                 last_seen[one.number] = (one.state, one.reason)
             if over and not page:
                 return
-            await asyncio.sleep(0)
 
     async with joined(pg_road) as other, joined(pg_road) as third, asyncio.timeout(90):
         before = {row["number"] for row in await pg_road.records()}

@@ -1,18 +1,13 @@
 """Whoever sends too slowly, or without end, is cut off; whoever waits for an answer is not."""
 
 import asyncio
-import socket
-from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway import server
-from gateway.inbound.gathering import Gathering
-from gateway.sealing import Sealer
 from gateway.web import bodies
-from gateway.web.callers import Callers
+from tests.edge import listening
 from tests.inbound import opened
-from tests.keys import SEALING_KEY
 
 HEAD = b"POST /agent/in HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n"
 PATIENCE = 0.3
@@ -22,32 +17,14 @@ PATIENCE = 0.3
 async def port(sqlite_url, monkeypatch):
     monkeypatch.setattr(server, "HEAD_SECONDS", PATIENCE)
     monkeypatch.setattr(bodies, "PATIENCE_SECONDS", PATIENCE)
-    async with opened(sqlite_url) as road, served(road) as port:
-        yield port
-
-
-@asynccontextmanager
-async def served(road):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    stop, gathering = asyncio.Event(), Gathering(road.receiver.receive)
-    callers = Callers(road.database, Sealer([SEALING_KEY]))
-    edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
-    serving = asyncio.create_task(server.serve(edge, "127.0.0.1", port, stop))
-    yield port
-    stop.set()
-    await serving
+    async with opened(sqlite_url) as road, listening(road) as place:
+        yield int(place.rpartition(":")[2])
 
 
 async def answered(port, *pieces):
     """What the server says until it hangs up, to somebody who sends `pieces` and then nothing."""
     async with asyncio.timeout(10):
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                break
-            except ConnectionRefusedError:
-                await asyncio.sleep(0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
