@@ -1,7 +1,8 @@
-"""What most tests of the road take: a receiver over either database, the edge over it, and keys of its partners."""
+"""What most tests of the road take: a receiver, the edge over it, keys of its partners, and its pages' visitors."""
 
 import pytest
 
+from tests.booking import Clock, Visitor, desks
 from tests.edge import serving
 from tests.inbound import EVERGREEN, LAKESIDE, opened
 from tests.keys import make_key
@@ -27,3 +28,18 @@ async def evergreen(road):
 @pytest.fixture
 async def lakeside(road):
     return await make_key(road.database, organization=LAKESIDE)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def desk(road, clock):
+    return desks(road, clock)
+
+
+@pytest.fixture
+def visitor(client):
+    return Visitor(client)

@@ -7,30 +7,15 @@ import pytest
 from gateway.inbound.http.booking.desk import Limits
 from gateway.inbound.http.booking.tokens import FORM_LIVES
 from gateway.store import tables
-from tests.booking import FILLED, NOON, OTHER_KEY, Clock, Visitor, desks, fields_of, parsed, said
+from tests.booking import FILLED, NOON, OTHER_KEY, Visitor, fields_of, parsed, said
 from tests.edge import serving
 from tests.keys import SEALING_KEY
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def desk(road, clock):
-    return desks(road, clock)
 
 
 @pytest.fixture
 async def client(road, desk):
     async with serving(road, booking=desk) as client:
         yield client
-
-
-@pytest.fixture
-def visitor(client):
-    return Visitor(client)
 
 
 async def jobs(road):

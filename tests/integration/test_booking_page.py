@@ -7,30 +7,15 @@ import pytest
 
 from gateway.inbound.http.booking.form import MOST_BYTES
 from gateway.store import codec, tables
-from tests.booking import FILLED, LAKESIDES_PAGE, Clock, Visitor, desks, fields_of, parsed, said, told_beside
+from tests.booking import FILLED, LAKESIDES_PAGE, Visitor, fields_of, parsed, said, told_beside
 from tests.edge import serving
 from tests.inbound import LAKESIDE, provider
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def desk(road, clock):
-    return desks(road, clock)
 
 
 @pytest.fixture
 async def client(road, desk):
     async with serving(road, booking=desk) as client:
         yield client
-
-
-@pytest.fixture
-def visitor(client):
-    return Visitor(client)
 
 
 async def jobs(road):
