@@ -195,13 +195,12 @@ async def load_library(connection: Transaction) -> Profiles:
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:
     for one in profile.destinations:
-        said = {"topic": one.topic, "on_error": one.on_error}
         yield NewDestination(
             name=one.name,
             kind=one.kind.value,
             audience=Audience.ENTERPRISE,
             owner=profile.brand,
-            settings={name: value for name, value in said.items() if value is not None},
+            settings=one.settings,
             strict=one.strict,
             sandbox=one.sandbox,
         )

@@ -15,6 +15,7 @@ import uvloop
 
 from gateway.cli_brands import brands
 from gateway.cli_deliveries import deliveries
+from gateway.cli_destinations import destinations
 from gateway.cli_doctor import doctor
 from gateway.cli_keys import keys
 from gateway.cli_ledger import ledger
@@ -34,6 +35,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 app.add_typer(brands, name="brands")
 app.add_typer(records, name="records")
 app.add_typer(deliveries, name="deliveries")
+app.add_typer(destinations, name="destinations")
 app.add_typer(keys, name="keys")
 app.add_typer(simulate, name="simulate")
 app.command()(ledger)

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     )
     batch_records: int = Field(500, ge=1, le=5000, description="records in one transaction, at most")
     batch_wait_ms: int = Field(10, ge=1, le=1000, description="longest wait of a poll while the road is idle")
+    webhook_networks: str | None = Field(
+        None, description="addresses and networks inside that webhooks may go to: `a,b/24`; else only public ones"
+    )
+    webhook_plain: bool = Field(default=False, description="whether webhooks may go to http:// addresses, unencrypted")
+    webhook_ca_file: Path | None = Field(None, description="certificates trusted besides the usual ones by webhooks")
     relay_lease_seconds: int = Field(30, ge=3, le=600, description="after so long a dead relay's work is another's")
     expiry_margin_seconds: int = Field(
         60, ge=0, le=3600, description="an answer to an offer that arrived in time may take this long to be read"
@@ -67,7 +72,7 @@ class Settings(BaseSettings):
             raise ValueError("is needed with SASL")
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "webhook_networks")
     @classmethod
     def _are_addresses(cls, value: str | None) -> str | None:
         for each in _split(value):

@@ -36,6 +36,8 @@ class Fault(StrEnum):
     MISCONFIGURED = "misconfigured"
     TOO_LARGE = "document_too_large"
     REFUSED = "refused"
+    # The partner wants nothing more there: its destination is paused.
+    GONE = "gone"
     PUBLISHER_BUG = "publisher_bug"
     RENDERER_BUG = "renderer_bug"
     UNRENDERABLE = "unrenderable"
@@ -51,6 +53,7 @@ FAULT_DOMAINS: Mapping[Fault, FaultDomain] = {
     Fault.MISCONFIGURED: FaultDomain.OURS,
     Fault.TOO_LARGE: FaultDomain.CONTRACT,
     Fault.REFUSED: FaultDomain.PARTNER,
+    Fault.GONE: FaultDomain.CONTRACT,
     Fault.PUBLISHER_BUG: FaultDomain.OURS,
     Fault.RENDERER_BUG: FaultDomain.OURS,
     Fault.UNRENDERABLE: FaultDomain.MAPPING,
@@ -60,16 +63,22 @@ FAULT_DOMAINS: Mapping[Fault, FaultDomain] = {
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The destination has it, durably."""
+    """The destination has it, durably. `applied`: the version of the job that its answer says it has applied."""
+
+    applied: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Retryable:
-    """It may work later. `after` is the least number of seconds that the destination asked to wait."""
+    """It may work later. `after` is the least number of seconds that the destination asked to wait.
+
+    `pauses`: nothing more is sent to the destination until an operator resumes it.
+    """
 
     reason: Fault
     detail: str = ""
     after: float | None = None
+    pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

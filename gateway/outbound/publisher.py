@@ -50,6 +50,16 @@ class Publisher(Protocol):
 
 
 @runtime_checkable
+class Sending(Protocol):
+    """What a publisher provides besides, whose destinations are each at their own pace: the relay then sends lane by
+    lane (`lane_relay`), and no answer is waited for by another lane.
+    """
+
+    async def send(self, one: Outgoing) -> Outcome:
+        """`publish` for one document."""
+
+
+@runtime_checkable
 class Recording(Protocol):
     """What a publisher may provide besides, whose destinations are in the database: its part of the recording."""
 

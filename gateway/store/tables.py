@@ -289,7 +289,8 @@ event = Table(
 )
 
 # Where documents go: a topic, webhook or queue of a brand, an organization, a source, or the notifications.
-# `state`: active | paused | open | half_open. `settings` is JSON for its publisher. `strict`: a dead head blocks its
+# `state`: active | paused | open | half_open, for `state_reason`, since `state_at`. `settings` is JSON for its
+# publisher and its relay; `breaker` and `budget` (JSON) are moved by whoever claims. `strict`: a dead head blocks its
 # lane.
 destination = Table(
     "destination",
@@ -301,6 +302,8 @@ destination = Table(
     Column("owner", String(200), nullable=False, default=""),
     Column("settings", Text, nullable=False),
     Column("state", String(12), nullable=False, default="active"),
+    Column("state_reason", String(200)),
+    Column("state_at", Moment),
     Column("strict", Boolean, nullable=False, default=True),
     Column("sandbox", Boolean, nullable=False, default=False),
     Column("breaker", Text),
@@ -355,6 +358,8 @@ lane = Table(
     # Led by the rank: while it believes the table empty the planner would take an index led by the destination for as
     # good as the primary key, and read all lanes of a destination for each one that is recorded.
     Index("ix_lane_due", "rank", "destination", "due_at"),
+    # How many lanes of a destination are claimed.
+    Index("ix_lane_claimed", "destination", "due_at", **_where("token IS NOT NULL")),
 )
 
 # One try that did not simply succeed at first: what was answered, and whose fault it was.

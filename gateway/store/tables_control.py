@@ -55,20 +55,38 @@ booking_count = Table(
     Column("count", Integer, nullable=False),
 )
 
-# A recovery operation with its frozen set and progress.
-# `state`: previewed | running | paused | stopped | canceled | done. `made`: deliveries that it made (owed as well).
+# A recovery operation with its progress; what it does is frozen in `operation_item`. `terms` is JSON: the canary, the
+# rate, the share of failures at which it stops. `made`: deliveries that it made (owed as well).
+# `state`: previewed | running | paused | stopped | canceled | done, for `state_reason`.
 operation = Table(
     "operation",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=True),
     Column("kind", String(30), nullable=False),
     Column("state", String(12), nullable=False),
+    Column("state_reason", String(200)),
     Column("author", String(100), nullable=False),
     Column("reason", Text, nullable=False),
-    Column("frozen", Text, nullable=False),
+    Column("terms", Text, nullable=False),
     Column("made", Integer, nullable=False, default=0),
-    Column("progress", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("state_at", Moment, nullable=False),
+)
+
+# One thing that an operation does, as it was seen when it was frozen. `verb`: reopen | redeliver | snapshot | skip |
+# requeue; `subject` is a delivery, a record, or for a snapshot the job; `destination` is where a snapshot goes.
+# `state`: waiting | done | refused, with the `verdict`'s word; `made` is the delivery that it made.
+operation_item = Table(
+    "operation_item",
+    metadata,
+    Column("operation", Number, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("verb", String(20), nullable=False),
+    Column("subject", Number, nullable=False),
+    Column("destination", Number),
+    Column("state", String(12), nullable=False),
+    Column("verdict", String(60)),
+    Column("made", Number),
 )
 
 # Who did what to which rows, and why. Append-only.

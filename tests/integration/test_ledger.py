@@ -153,9 +153,9 @@ async def test_what_operations_made_and_retention_removed_is_counted(road):
     assert (await read(road)).inbound == before.inbound
 
     async with road.database.transaction() as connection:
-        made = {"kind": "redeliver", "state": "done", "author": "ops", "reason": "-", "frozen": "[]", "progress": "{}"}
+        made = {"kind": "redeliver", "state": "done", "author": "ops", "reason": "-", "terms": "{}"}
         now = await road.database.now(connection)
-        await connection.execute(insert(operation).values(**made, made=3, created_at=now))
+        await connection.execute(insert(operation).values(**made, made=3, created_at=now, state_at=now))
     assert (await read(road)).outbound.difference == 3
 
 

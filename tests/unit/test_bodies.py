@@ -10,7 +10,9 @@ from gateway.web.problems import ProblemError
 WHOLE = gzip.compress(b"[1, 2]")
 
 
-@pytest.mark.parametrize("body", [b"[1, 2]", WHOLE, gzip.compress(b"[1,") + gzip.compress(b" 2]")])
+@pytest.mark.parametrize(
+    "body", [b"[1, 2]", WHOLE, gzip.compress(b"[1,") + gzip.compress(b" 2]")], ids=["plain", "packed", "two_members"]
+)
 def test_all_of_it_is_read(body):
     assert inflate(body, most=6) == b"[1, 2]"
 

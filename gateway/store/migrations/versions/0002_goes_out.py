@@ -61,6 +61,8 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(200), nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("state_reason", sa.String(200)),
+        sa.Column("state_at", MOMENT),
         sa.Column("strict", sa.Boolean(), nullable=False),
         sa.Column("sandbox", sa.Boolean(), nullable=False),
         sa.Column("breaker", sa.Text()),
@@ -113,6 +115,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("destination", "key", name="pk_lane"),
     )
     op.create_index("ix_lane_due", "lane", ["rank", "destination", "due_at"])
+    _create_partial_index("ix_lane_claimed", "lane", ["destination", "due_at"], "token IS NOT NULL")
     op.create_table(
         "attempt",
         sa.Column("delivery", NUMBER, nullable=False),
@@ -147,13 +150,26 @@ def upgrade() -> None:
         sa.Column("number", NUMBER, autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(30), nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("state_reason", sa.String(200)),
         sa.Column("author", sa.String(100), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("frozen", sa.Text(), nullable=False),
+        sa.Column("terms", sa.Text(), nullable=False),
         sa.Column("made", sa.Integer(), nullable=False),
-        sa.Column("progress", sa.Text(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("state_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_operation"),
+    )
+    op.create_table(
+        "operation_item",
+        sa.Column("operation", NUMBER, nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("verb", sa.String(20), nullable=False),
+        sa.Column("subject", NUMBER, nullable=False),
+        sa.Column("destination", NUMBER),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("verdict", sa.String(60)),
+        sa.Column("made", NUMBER),
+        sa.PrimaryKeyConstraint("operation", "ordinal", name="pk_operation_item"),
     )
     op.create_table(
         "operator_action",
