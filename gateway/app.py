@@ -29,7 +29,8 @@ from gateway.outbound.feed import FeedPublisher, FeedReader
 from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.poll_queue import PollQueue
-from gateway.outbound.relay import Relay, Terms
+from gateway.outbound.relay import Relay
+from gateway.outbound.work import Terms
 from gateway.server import serve as serve_edge
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.core.document import StoredEvent
     from gateway.core.notes import Note
     from gateway.outbound.publisher import Outgoing
-    from gateway.outbound.relay import Render
+    from gateway.outbound.work import Render
     from gateway.store.claims import ClaimedDelivery
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination

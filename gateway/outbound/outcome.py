@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias, assert_never
 
 from gateway.core.values import dataclass
-from gateway.outbound.schedule import next_delay
+from gateway.outbound.schedule import LONGEST_AFTER, STEPS, next_delay
 from gateway.store.claims import ClaimedDelivery
 from gateway.store.recording import Tried
 
@@ -110,14 +110,14 @@ _DELIVERED = Next(state="delivered", outcome="delivered")
 _LONGEST_DETAIL = 500
 
 
-def next_step(outcome: Outcome, retries: int, jitter: float) -> Next:
+def next_step(outcome: Outcome, retries: int, jitter: float, steps: Sequence[float] = STEPS) -> Next:
     """The one table from an outcome to what becomes of a delivery that was tried in vain `retries` times before.
 
     | outcome | state | due again |
     |---|---|---|
     | delivered | delivered | - |
     | retryable, the transport is away | pending, not counted | at once: the relay itself waits |
-    | retryable | pending | as the schedule or the destination says, whichever is later |
+    | retryable | pending | as the schedule `steps` or the destination says, whichever is later, within bounds |
     | retryable, the schedule has ended | dead, `schedule_exhausted` | - |
     | rejected | dead | - |
     """
@@ -127,7 +127,7 @@ def next_step(outcome: Outcome, retries: int, jitter: float) -> Next:
         case Retryable(Fault.TRANSPORT_AWAY as reason):
             return Next(state="pending", outcome="retryable", reason=reason, domain=FAULT_DOMAINS[reason], delay=0.0)
         case Retryable():
-            return _retried(outcome, next_delay(retries, jitter))
+            return _retried(outcome, next_delay(retries, jitter, steps=steps))
         case Rejected():
             domain = FAULT_DOMAINS[outcome.reason] if isinstance(outcome.reason, Fault) else FaultDomain.MAPPING
             return Next(
@@ -137,12 +137,20 @@ def next_step(outcome: Outcome, retries: int, jitter: float) -> Next:
             assert_never(outcome)
 
 
-def tried_as(one: ClaimedDelivery, outcome: Outcome, jitter: float, *, begun_at: datetime, ended_at: datetime) -> Tried:
+def tried_as(
+    one: ClaimedDelivery,
+    outcome: Outcome,
+    jitter: float,
+    *,
+    begun_at: datetime,
+    ended_at: datetime,
+    steps: Sequence[float] = STEPS,
+) -> Tried:
     """What a try of `one` is recorded as; its next message stays the same.
 
     It left the building, unless the transport was away.
     """
-    step = next_step(outcome, one.retries, jitter)
+    step = next_step(outcome, one.retries, jitter, steps)
     left = not is_away(outcome)
     return Tried(
         delivery=one,
@@ -174,7 +182,7 @@ def _retried(outcome: Retryable, delay: float | None) -> Next:
         detail = _cut(f"{outcome.reason.value}: {outcome.detail}")
         exhausted = Fault.SCHEDULE_EXHAUSTED
         return Next(state="dead", outcome="retryable", reason=exhausted, detail=detail, domain=domain, counts=True)
-    later = max(delay, outcome.after or 0.0)
+    later = max(delay, min(outcome.after or 0.0, LONGEST_AFTER))
     return Next(
         state="pending",
         outcome="retryable",

@@ -18,6 +18,7 @@ from gateway.mapping import connect_out
 from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Fault, Rejected, Retryable, tried_as
+from gateway.outbound.schedule import steps_of
 from gateway.outbound.texts import text_of
 from gateway.store.claims import claim
 from gateway.store.clock import DatabaseClock
@@ -165,7 +166,7 @@ class PollQueue:
                 if error is not None
                 else _succeeded(one, parts, place, now)
             )
-            await record(connection, held, [LaneResult(lane, [tried])], now)
+            await record(connection, [LaneResult(lane, [tried])], now)
         self._attempted(lane.destination, tried)
         return Acknowledged.SETTLED if error is None else Acknowledged.FAILED
 
@@ -182,7 +183,7 @@ class PollQueue:
             if self._ready is not None:
                 await self._ready(work.claim)
         except BaseException:
-            await self._record(work.claim, [LaneResult(lane) for lane in work.claim.lanes])
+            await self._record([LaneResult(lane) for lane in work.claim.lanes])
             raise
         handed: list[Handed] = []
         back: list[LaneResult] = []
@@ -196,13 +197,13 @@ class PollQueue:
             else:
                 back.append(LaneResult(lane, [made]))
         if back:
-            await self._record(work.claim, back)
+            await self._record(back)
         return handed
 
-    async def _record(self, claimed: Claim, results: Sequence[LaneResult]) -> None:
+    async def _record(self, results: Sequence[LaneResult]) -> None:
         async with self._database.transaction() as connection:
             now = await self._clock.now(connection)
-            recorded = await record(connection, claimed, results, now)
+            recorded = await record(connection, results, now)
         for result in results:
             if result.lane.place not in recorded.lost:
                 for tried in result.tried:
@@ -247,7 +248,8 @@ class PollQueue:
         told = "".join(sign if sign.isprintable() else " " for sign in error)
         is_final = destination.settings.get(ON_ERROR) == "dead"
         outcome = Rejected(Fault.REFUSED, told) if is_final else Retryable(Fault.REFUSED, told)
-        return tried_as(one, outcome, self._jitter(), begun_at=now, ended_at=now)
+        steps = steps_of(destination.settings)
+        return tried_as(one, outcome, self._jitter(), begun_at=now, ended_at=now, steps=steps)
 
 
 def _succeeded(one: ClaimedDelivery, parts: Sequence[connect_out.Part], place: int, now: datetime) -> Tried:

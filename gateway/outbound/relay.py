@@ -8,36 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import random
 import time
-from dataclasses import field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from gateway.core.values import dataclass
-from gateway.mapping.render import Unrenderable
 from gateway.outbound.bugs import tell_bug
-from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, is_away, tried_as
-from gateway.outbound.publisher import Outgoing, Publisher, Recording
-from gateway.outbound.texts import text_of
-from gateway.store.claims import Claim, ClaimedDelivery, ClaimedLane, claim
+from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, is_away
+from gateway.outbound.publisher import Outgoing, Publisher
+from gateway.outbound.work import Made, Recorder, Terms, Work, as_tried, load_work, make_document
+from gateway.store.claims import ClaimedDelivery, ClaimedLane, claim
 from gateway.store.clock import DatabaseClock
-from gateway.store.destinations import Destination, find_due_destinations
-from gateway.store.failures import may_pass
-from gateway.store.notes import load_notes
-from gateway.store.recording import LaneResult, Recorded, Tried, record
+from gateway.store.destinations import find_due_destinations
+from gateway.store.recording import LaneResult, Tried
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Callable
 
-    from gateway.core.document import StoredEvent
-    from gateway.core.notes import Note
-    from gateway.core.visibility import Withheld
-    from gateway.mapping.render import Document
+    from gateway.outbound.work import Attempted, Ready, Render
     from gateway.store.claims import LaneKey
     from gateway.store.database import Database
 
@@ -52,39 +41,22 @@ LONGEST_PAUSE = 10.0
 log = structlog.get_logger(__name__)
 
 
-class Render(Protocol):
-    """Makes the document of an event for a destination. Pure; what cannot be made is a value."""
+class Rounds:
+    """What was tried so far of a claim that is being delivered."""
 
-    def __call__(
-        self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
-    ) -> Document | Unrenderable: ...
+    __slots__ = ("tried", "work")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """For how long a claim is made, and how many lanes it takes at most."""
-
-    lease: timedelta = timedelta(seconds=60)
-    lanes: int = 500
-
-
-@dataclass(slots=True)
-class Work:
-    """A claim being delivered. `begun` is when it was asked for, on the monotonic clock: its lease counts from then."""
-
-    claim: Claim
-    notes: Mapping[int, Note]
-    begun: float
-    tried: dict[LaneKey, list[Tried]] = field(default_factory=dict)
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.tried: dict[LaneKey, list[Tried]] = {}
 
     def results(self) -> list[LaneResult]:
-        return [LaneResult(lane, self.tried.get(lane.place, ())) for lane in self.claim.lanes]
+        return [LaneResult(lane, self.tried.get(lane.place, ())) for lane in self.work.claim.lanes]
 
-    def delivered(self, lost: Collection[LaneKey]) -> list[ClaimedDelivery]:
-        """What was delivered on lanes that were not lost, lane by lane in their order."""
-        kept = (lane.place for lane in self.claim.lanes if lane.place not in lost)
-        tried = (one for place in kept for one in self.tried.get(place, ()))
-        return [one.delivery for one in tried if one.state == "delivered"]
+    def goes_on(self, lane: ClaimedLane) -> bool:
+        """Whether there is more of the lane, and everything before it was delivered."""
+        tried = self.tried[lane.place]
+        return len(lane.deliveries) > len(tried) and all(one.state == "delivered" for one in tried)
 
 
 class Relay:
@@ -100,12 +72,10 @@ class Relay:
         jitter: Callable[[], float] = random.random,
         wake: asyncio.Event | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        attempted: Callable[[Destination, Tried], None] | None = None,
-        ready: Callable[[Claim], Awaitable[None]] | None = None,
+        attempted: Attempted | None = None,
+        ready: Ready | None = None,
     ) -> None:
-        """Whoever knows that something is due sets `wake`. `attempted` is called once for each try, after it was
-        recorded: for logs and metrics. `ready` returns when all that a claim needs to be rendered is known.
-        """
+        """Whoever knows that something is due sets `wake`."""
         self.terms = terms or Terms()
         if publisher.timeout * 2 > self.terms.lease.total_seconds():
             raise ValueError("a publisher's time-out may be half a lease at most")
@@ -115,7 +85,7 @@ class Relay:
         self._publisher = publisher
         self._render = render
         self._jitter = jitter
-        self._attempted = attempted or (lambda _destination, _tried: None)
+        self._recorder = Recorder(database, self._clock, publisher, attempted)
         self._monotonic = monotonic
         self._ready = ready
         self._stopped = asyncio.Event()
@@ -195,17 +165,16 @@ class Relay:
             # So that, while several have more than fits into a claim, each comes first now and then.
             random.shuffle(due)
             claimed = await claim(connection, due, now=now, lease=self.terms.lease, lanes=self.terms.lanes)
-            noted = {one.event.note.number for lane in claimed.lanes for one in lane.deliveries if one.event.note}
-            notes = await load_notes(connection, noted)
-        return Work(claimed, notes, begun)
+            return await load_work(connection, claimed, begun)
 
     async def deliver(self, work: Work) -> bool:
         """Sends what `work` covers and records it. False where the transport turned out to be away."""
+        rounds = Rounds(work)
         if self._ready is not None:
             try:
                 await self._ready(work.claim)
             except BaseException:
-                await self._record(work)
+                await self._record(rounds)
                 raise
         reachable = True
         # All heads first, then all seconds, ...: a lane takes part as long as it has not failed.
@@ -213,48 +182,39 @@ class Relay:
         depth = 0
         while lanes and reachable and self._may_send(work):
             heads = [(lane, lane.deliveries[depth]) for lane in lanes]
-            reachable = await self._send(work, heads)
+            reachable = await self._send(rounds, heads)
             depth += 1
-            lanes = [lane for lane in lanes if len(lane.deliveries) > depth and _all_delivered(work, lane)]
-        await self._record(work)
+            lanes = [lane for lane in lanes if rounds.goes_on(lane)]
+        await self._record(rounds)
         return reachable
 
     def _may_send(self, work: Work) -> bool:
         """Whether a send begun now would end within the lease."""
-        left = work.begun + self.terms.lease.total_seconds() - self._monotonic()
-        return not self._stopped.is_set() and left > self._publisher.timeout
+        return not self._stopped.is_set() and work.ends - self._monotonic() > self._publisher.timeout
 
-    async def _send(self, work: Work, heads: list[tuple[ClaimedLane, ClaimedDelivery]]) -> bool:
+    async def _send(self, rounds: Rounds, heads: list[tuple[ClaimedLane, ClaimedDelivery]]) -> bool:
         """Renders and publishes one delivery of each lane; False where the transport is away."""
-        begun = self._monotonic()
-        documents = [self._document(work, lane.destination, one) for lane, one in heads]
+        work, begun = rounds.work, self._monotonic()
+        documents = [make_document(self._render, work, lane.destination, one) for lane, one in heads]
         batch = [
             Outgoing(lane.destination, one, document)
             for (lane, one), document in zip(heads, documents, strict=True)
             if not isinstance(document, Rejected)
         ]
         published = iter(await self._publish(batch) if batch else ())
-        begun_at = work.claim.now + timedelta(seconds=begun - work.begun)
-        took = timedelta(seconds=self._monotonic() - begun)
+        ended = self._monotonic()
         reachable = True
         for (lane, one), document in zip(heads, documents, strict=True):
+            made: Made
+            outcome: Outcome
             if isinstance(document, Rejected):
-                tried = self._tried(one, document, None, begun_at, took)
+                outcome, made = document, Made(None, begun, ended)
             else:
-                outcome = next(published)
+                outcome, made = next(published), Made(document, begun, ended)
                 reachable = reachable and not is_away(outcome)
-                tried = self._tried(one, outcome, document, begun_at, took)
-            work.tried.setdefault(lane.place, []).append(tried)
+            tried = as_tried(work, lane.destination, one, outcome, self._jitter(), made)
+            rounds.tried.setdefault(lane.place, []).append(tried)
         return reachable
-
-    def _document(self, work: Work, destination: Destination, one: ClaimedDelivery) -> Document | Rejected:
-        text = text_of(one.event, work.notes, destination.audience)
-        try:
-            document = self._render(one.event, destination, one.previous, text)
-        except Exception as error:  # noqa: BLE001 - a bug met by one document stops its own lane and no other
-            tell_bug("render.failed", error, delivery=one.number)
-            return Rejected(Fault.RENDERER_BUG, type(error).__name__)
-        return Rejected(document.reason, document.detail) if isinstance(document, Unrenderable) else document
 
     async def _publish(self, batch: list[Outgoing]) -> list[Outcome]:
         try:
@@ -264,42 +224,7 @@ class Relay:
             tell_bug("publish.failed", error, kind=self._publisher.kind, deliveries=len(batch))
             return [Retryable(Fault.PUBLISHER_BUG, type(error).__name__)] * len(batch)
 
-    def _tried(
-        self, one: ClaimedDelivery, outcome: Outcome, document: Document | None, begun_at: datetime, took: timedelta
-    ) -> Tried:
-        tried = tried_as(one, outcome, self._jitter(), begun_at=begun_at, ended_at=begun_at + took)
-        if document is None:
-            return tried._replace(attempted=False)
-        return tried._replace(digest=hashlib.sha256(document.body).hexdigest())
-
-    async def _record(self, work: Work) -> None:
-        """Records in one short transaction, again and again while the database is away and the lease lasts."""
-        left = work.begun + self.terms.lease.total_seconds() - self._monotonic()
-        patience = AsyncRetrying(
-            retry=retry_if_exception(may_pass),
-            stop=stop_after_delay(left),
-            wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
-            reraise=True,
-        )
-        recorded: Recorded = await patience(self._record_once, work)
+    async def _record(self, rounds: Rounds) -> None:
+        recorded = await self._recorder.record(rounds.results(), within=rounds.work.ends - self._monotonic())
         if recorded.left_due:
             self.wake.set()
-        if recorded.lost:
-            log.warning("claims.lost", lanes=len(recorded.lost), kind=self._publisher.kind)
-        for lane in work.claim.lanes:
-            if lane.place not in recorded.lost:
-                for tried in work.tried.get(lane.place, ()):
-                    self._attempted(lane.destination, tried)
-
-    async def _record_once(self, work: Work) -> Recorded:
-        async with self._database.transaction() as connection:
-            # By the clock that claims: what is given back due now must be due when it is claimed at once.
-            now = await self._clock.now(connection)
-            recorded = await record(connection, work.claim, work.results(), now)
-            if isinstance(self._publisher, Recording):
-                await self._publisher.on_record(connection, work.delivered(recorded.lost))
-            return recorded
-
-
-def _all_delivered(work: Work, lane: ClaimedLane) -> bool:
-    return all(tried.state == "delivered" for tried in work.tried[lane.place])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _MINUTE = 60.0
 _HOUR = 3600.0
@@ -20,8 +24,17 @@ STEPS: tuple[float, ...] = tuple(
 # Jitter adds at most this part of a step, so that what failed together does not come back together.
 LARGEST_JITTER = 0.2
 
+# Whatever a destination asks for, it is tried again after so many seconds at the latest.
+LONGEST_AFTER = 24 * _HOUR
 
-def next_delay(retries: int, jitter: float, *, steps: tuple[float, ...] = STEPS) -> float | None:
+
+def steps_of(settings: Mapping[str, Any]) -> Sequence[float]:
+    """A destination's own schedule, where its settings have one."""
+    steps: Sequence[float] = settings.get("schedule") or STEPS
+    return steps
+
+
+def next_delay(retries: int, jitter: float, *, steps: Sequence[float] = STEPS) -> float | None:
     """Seconds until the next try of a delivery tried in vain `retries` times before this one; None: give it up.
 
     `jitter` is from 0 to 1 and only ever adds, so that a delivery is tried for at least the sum of `steps`.

@@ -66,11 +66,12 @@ class ClaimedDelivery(NamedTuple):
 
 
 class ClaimedLane(NamedTuple):
-    """The claimed part of a lane, in its order; empty where everything covered was superseded."""
+    """The claimed part of a lane, in its order; empty where everything covered was superseded. `token`: the claim's."""
 
     destination: Destination
     place: LaneKey
     deliveries: tuple[ClaimedDelivery, ...]
+    token: str
 
     @property
     def key(self) -> int:
@@ -116,7 +117,7 @@ async def claim(
         # A claim that superseded all of a lane and died left it with nothing owed: what comes next needs a new one.
         await fetch(connection, delete_lanes(connection.dialect.name, finished_only=True), rows)
     covered = await _without_overtaken(connection, covered, by_number, now)
-    claimed = (ClaimedLane(by_number[place[0]], place, deliveries) for place, deliveries in covered.items())
+    claimed = (ClaimedLane(by_number[place[0]], place, deliveries, token) for place, deliveries in covered.items())
     return Claim(token=token, now=now, until=until, lanes=tuple(claimed))
 
 

@@ -42,7 +42,7 @@ async def find_handed(
     if row is None or destination is None:
         return None
     place = (row.destination, row.lane)
-    if place not in await lock_claimed(connection, token, [place]):
+    if place not in await lock_claimed(connection, {place: token}):
         return None
     wanted = encode_rows(connection, [{"destination": place[0], "key": place[1], "strict": destination.strict}])
     head = (await connection.execute(read_claimed(connection.dialect.name, 1), wanted)).one_or_none()
@@ -52,7 +52,7 @@ async def find_handed(
     if found.event.type == EventType.NOTE_PUBLISHED:
         # Its claims were counted when they began.
         found = found._replace(claims=found.claims - 1)
-    return Claim(token=token, now=now, until=now, lanes=(ClaimedLane(destination, place, (found,)),))
+    return Claim(token=token, now=now, until=now, lanes=(ClaimedLane(destination, place, (found,), token),))
 
 
 async def load_kept_jobs(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, KeptJob]:

@@ -79,14 +79,14 @@ class LaneResult(NamedTuple):
         return last.delivery if last is not None and gone else None
 
 
-async def record(connection: AsyncConnection, claim: Claim, results: Iterable[LaneResult], now: datetime) -> Recorded:
-    """Records `results` of `claim` and gives its lanes back, in the caller's transaction.
+async def record(connection: AsyncConnection, results: Iterable[LaneResult], now: datetime) -> Recorded:
+    """Records `results` of any claims and gives their lanes back, in the caller's transaction.
 
-    A constant number of statements. A lane whose token is not the claim's any more is left alone with everything
+    A constant number of statements. A lane whose token is not its claim's any more is left alone with everything
     recorded of it.
     """
     by_place = {result.lane.place: result for result in results}
-    owed = await lock_claimed(connection, claim.token, sorted(by_place))
+    owed = await lock_claimed(connection, {place: result.lane.token for place, result in by_place.items()})
     mine = {place: by_place[place] for place in owed}
     tried = [one for result in mine.values() for one in result.tried]
     writes = Writes(connection)
@@ -103,13 +103,13 @@ async def record(connection: AsyncConnection, claim: Claim, results: Iterable[La
 
 async def release(connection: AsyncConnection, claim: Claim, now: datetime) -> None:
     """Gives everything of `claim` back untried, due at once, in the caller's transaction."""
-    await record(connection, claim, [LaneResult(one) for one in claim.lanes], now)
+    await record(connection, [LaneResult(one) for one in claim.lanes], now)
 
 
-async def lock_claimed(connection: AsyncConnection, token: str, places: Sequence[LaneKey]) -> dict[LaneKey, int]:
-    """Locks, in the order given, the lanes that still carry a claim's token. By place: what is owed."""
-    rows = encode_rows(connection, [{"destination": number, "key": key} for number, key in places])
-    found = await fetch(connection, _own_lanes(connection.dialect.name), {**rows, "token": token})
+async def lock_claimed(connection: AsyncConnection, tokens: Mapping[LaneKey, str]) -> dict[LaneKey, int]:
+    """Locks, in everybody's order, the lanes that still carry the token of their claim. By place: what is owed."""
+    wanted = [{"destination": number, "key": key, "token": tokens[number, key]} for number, key in sorted(tokens)]
+    found = await fetch(connection, _own_lanes(connection.dialect.name), encode_rows(connection, wanted))
     return {(number, key): owed for number, key, owed in found}
 
 
@@ -203,10 +203,8 @@ def _link(one: ClaimedDelivery) -> Link:
 
 @cache
 def _own_lanes(dialect: str) -> Executable:
-    rows = given(dialect, destination=Number, key=Number)
-    return lock_each(
-        dialect, rows, lane.c.destination, lane.c.key, lane.c.owed, where=lane.c.token == bindparam("token")
-    )
+    rows = given(dialect, destination=Number, key=Number, token=lane.c.token.type)
+    return lock_each(dialect, rows, lane.c.destination, lane.c.key, lane.c.owed, where=lane.c.token == rows.c.token)
 
 
 @cache

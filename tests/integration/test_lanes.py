@@ -43,7 +43,7 @@ def all_delivered(claim):
 
 async def recorded(outbox, claim, results=None):
     async with outbox.database.transaction() as connection:
-        return await record(connection, claim, results or all_delivered(claim), datetime.now(UTC))
+        return await record(connection, results or all_delivered(claim), datetime.now(UTC))
 
 
 async def test_a_claim_covers_at_most_eight_deliveries_of_a_lane(outbox):
@@ -124,7 +124,7 @@ async def test_appending_while_recording_loses_no_delivery(postgres_outbox, firs
         await outbox.append(1, to=feed, connection=connection)
 
     async def complete(connection):
-        await record(connection, claim, all_delivered(claim), datetime.now(UTC))
+        await record(connection, all_delivered(claim), datetime.now(UTC))
 
     one, other = (append, complete) if first == "append" else (complete, append)
     await one_after_the_other(outbox, one, other)

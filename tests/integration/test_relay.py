@@ -9,7 +9,8 @@ import pytest
 
 from gateway.mapping.render import Unrenderable, WhyNot
 from gateway.outbound.outcome import Fault, Rejected, Retryable
-from gateway.outbound.relay import Relay, Terms
+from gateway.outbound.relay import Relay
+from gateway.outbound.work import Terms
 from gateway.store import tables
 from gateway.store.bulk import notify
 from gateway.store.outbox import CHANNEL

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.mapping.render import WhyNot
 from gateway.outbound.outcome import FAULT_DOMAINS, Delivered, Fault, FaultDomain, Rejected, Retryable, next_step
-from gateway.outbound.schedule import STEPS
+from gateway.outbound.schedule import LONGEST_AFTER, STEPS
 
 
 def test_every_fault_has_its_domain():
@@ -27,6 +27,16 @@ def test_retryable_waits_as_the_schedule_says(fault):
 def test_a_destination_may_ask_for_more_time_and_not_for_less():
     assert next_step(Retryable(Fault.BUSY, after=500.0), 0, 0.0).delay == 500.0
     assert next_step(Retryable(Fault.BUSY, after=0.1), 0, 0.0).delay == STEPS[0]
+
+
+def test_no_destination_is_waited_for_longer_than_a_day_because_it_asks_for_it():
+    assert next_step(Retryable(Fault.BUSY, after=1e12), 0, 0.0).delay == LONGEST_AFTER == 86_400
+
+
+def test_a_schedule_of_ones_own_ends_of_its_own():
+    assert next_step(Retryable(Fault.BUSY), 0, 0.0, [7.0]).delay == 7.0
+    assert next_step(Retryable(Fault.BUSY, after=9.0), 0, 0.0, [7.0]).delay == 9.0
+    assert next_step(Retryable(Fault.BUSY, after=9.0), 1, 0.0, [7.0]).state == "dead"
 
 
 def test_while_the_transport_is_away_nothing_counts():

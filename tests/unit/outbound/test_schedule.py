@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outbound.schedule import STEPS, next_delay
+from gateway.outbound.schedule import STEPS, next_delay, steps_of
 
 jitters = st.floats(0, 1)
 
@@ -29,3 +29,9 @@ def test_jitter_only_adds_and_never_doubles(retries, jitter):
 @given(retries=st.integers(len(STEPS), 10_000), jitter=jitters)
 def test_the_schedule_ends(retries, jitter):
     assert next_delay(retries, jitter) is None
+
+
+def test_a_destination_may_have_a_schedule_of_its_own():
+    steps = steps_of({"schedule": [1.0, 60.0]})
+    assert [next_delay(retries, 0.0, steps=steps) for retries in range(3)] == [1.0, 60.0, None]
+    assert steps_of({"url": "https://partner.example"}) == STEPS
