@@ -1,7 +1,7 @@
 """What tests of the outbound half share: rows to append, a clock's worth of short names, a publisher that records."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -154,6 +154,36 @@ class RecordingPublisher:
     def versions(self, lane):
         """The versions of one job that arrived, in order of arrival."""
         return [one.delivery.event.jobversion for one in self.arrived if one.delivery.lane == lane]
+
+
+class SendingPublisher(RecordingPublisher):
+    """The same, one by one. Destinations in `hanging`, by name, are answered when `may_end` is set."""
+
+    def __init__(self, *answers):
+        super().__init__(*answers)
+        self.hanging = set()
+        self.may_end = asyncio.Event()
+        self.under_way = Counter()
+        self.most = Counter()
+
+    async def send(self, one):
+        self.calls += 1
+        name = one.destination.name
+        self.under_way[name] += 1
+        self.most[name] = max(self.most[name], self.under_way[name])
+        try:
+            self.asked.set()
+            await self.may_answer.wait()
+            if name in self.hanging:
+                await self.may_end.wait()
+            # As if over a network: others have their turn.
+            await asyncio.sleep(0)
+            return self._answer(one)
+        finally:
+            self.under_way[name] -= 1
+
+    def arrived_at(self, name):
+        return [one.delivery for one in self.arrived if one.destination.name == name]
 
 
 def render_plainly(event, destination, previous, note_text):

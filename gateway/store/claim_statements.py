@@ -47,6 +47,47 @@ WHERE rowid IN (
 RETURNING destination, key
 """
 
+# `turns` are (destination, lanes): how many of each may be taken, the urgent ranks first.
+_ALLOWED_POSTGRESQL = """
+UPDATE lane SET due_at = :until, token = :token
+WHERE ctid = ANY (ARRAY(
+    SELECT due.ctid
+    FROM json_to_recordset(CAST(:turns AS json)) AS turn(destination bigint, lanes bigint)
+    CROSS JOIN LATERAL (
+        SELECT urgent.ctid
+        FROM unnest(CAST(:ranks AS smallint[])) AS ranked(rank)
+        CROSS JOIN LATERAL (
+            SELECT lane.ctid FROM lane
+            WHERE lane.destination = turn.destination AND lane.rank = ranked.rank AND lane.due_at <= :now
+            ORDER BY lane.due_at LIMIT turn.lanes FOR UPDATE SKIP LOCKED
+        ) AS urgent
+        LIMIT turn.lanes
+    ) AS due
+    LIMIT :lanes
+))
+RETURNING destination, key
+"""
+
+# A limit of its own for each is not said in SQLite's LIMIT; `share` is the largest of them.
+_ALLOWED_SQLITE = """
+UPDATE lane SET due_at = :until, token = :token
+WHERE rowid IN (
+    SELECT listed.address FROM (
+        SELECT due.rowid AS address, turn.key AS nth, turn.value ->> 'lanes' AS most,
+               row_number() OVER (PARTITION BY turn.key ORDER BY due.rank, due.due_at) AS place
+        FROM json_each(:turns) AS turn JOIN json_each(:ranks) AS ranked JOIN lane AS due ON due.rowid IN (
+            SELECT lane.rowid FROM lane
+            WHERE lane.destination = turn.value ->> 'destination' AND lane.rank = ranked.value
+              AND lane.due_at <= :now
+            ORDER BY lane.due_at LIMIT :share
+        )
+    ) AS listed
+    WHERE listed.place <= listed.most
+    ORDER BY listed.nth LIMIT :lanes
+)
+RETURNING destination, key
+"""
+
 # Of each lane the first few that are owed. Those behind a held or dead one are among them: the reader stops there.
 _READ_POSTGRESQL = """
 SELECT {columns}
@@ -105,6 +146,13 @@ OF_EVENT = (
 def take_lanes(dialect: str) -> TextClause:
     """Claims due lanes. Parameters: turns (JSON), now, until, token, share (per turn), lanes (in all)."""
     statement = text(_LANES_SQLITE if dialect == "sqlite" else _LANES_POSTGRESQL)
+    return statement.bindparams(bindparam("now", type_=Moment()), bindparam("until", type_=Moment()))
+
+
+@cache
+def take_allowed(dialect: str) -> TextClause:
+    """Claims due lanes, of each destination so many. Parameters as of `take_lanes`, where `turns` say it, and ranks."""
+    statement = text(_ALLOWED_SQLITE if dialect == "sqlite" else _ALLOWED_POSTGRESQL)
     return statement.bindparams(bindparam("now", type_=Moment()), bindparam("until", type_=Moment()))
 
 

@@ -7,7 +7,8 @@ longer on a lane has lost it and changes nothing there.
 from __future__ import annotations
 
 import secrets
-from itertools import groupby, takewhile
+from collections import Counter
+from itertools import groupby, islice, takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +18,8 @@ from gateway.core.document import StoredEvent
 from gateway.core.events import EventType, NoteRevision
 from gateway.core.values import dataclass
 from gateway.store import codec
-from gateway.store.claim_statements import DEPTH, read_claimed, take_lanes
-from gateway.store.dialect import any_of
+from gateway.store.claim_statements import DEPTH, read_claimed, take_allowed, take_lanes
+from gateway.store.dialect import any_of, key_set
 from gateway.store.given import encode_rows, given
 from gateway.store.lanes import is_each
 from gateway.store.outbox import RANKS
@@ -28,7 +29,7 @@ from gateway.store.superseding import supersede_notes
 from gateway.store.tables import delivery, lane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -88,6 +89,20 @@ class Claim:
     lanes: tuple[ClaimedLane, ...]
 
 
+class Turn(NamedTuple):
+    """What a claim may take of one destination: lanes, and deliveries on them in all (None: as many as there are)."""
+
+    destination: Destination
+    lanes: int
+    deliveries: int | None
+
+
+class _Terms(NamedTuple):
+    token: str
+    now: datetime
+    until: datetime
+
+
 async def claim(
     connection: AsyncConnection,
     destinations: Sequence[Destination],
@@ -103,13 +118,39 @@ async def claim(
     to wait (held, or dead where strict) are put to rest, those with nothing owed go; what retractions overtook is
     superseded.
     """
-    token = secrets.token_hex(16)
-    until = now + lease
-    taken = await _take(connection, destinations, {"now": now, "until": until, "token": token}, lanes)
+    terms = _Terms(secrets.token_hex(16), now, now + lease)
+    taken = await _take(connection, destinations, terms, lanes)
+    return await _claimed(connection, taken, destinations, terms, lambda _: depth)
+
+
+async def claim_allowed(
+    connection: AsyncConnection, turns: Sequence[Turn], *, now: datetime, lease: timedelta, lanes: int = 500
+) -> Claim:
+    """`claim`, of each destination what it allows: its lanes, and what is covered of them in all."""
+    terms = _Terms(secrets.token_hex(16), now, now + lease)
+    taken = await _take_allowed(connection, turns, terms, lanes) if turns else []
+    counts = Counter(number for number, _ in taken)
+    depths = {
+        one.destination.number: DEPTH if one.deliveries is None else one.deliveries // counts[one.destination.number]
+        for one in turns
+        if counts[one.destination.number]
+    }
+    destinations = [one.destination for one in turns]
+    return await _claimed(connection, taken, destinations, terms, lambda number: min(DEPTH, depths[number]))
+
+
+async def _claimed(
+    connection: AsyncConnection,
+    taken: Sequence[LaneKey],
+    destinations: Iterable[Destination],
+    terms: _Terms,
+    depth_of: Callable[[int], int],
+) -> Claim:
+    token, now, until = terms
     if not taken:
         return Claim(token=token, now=now, until=until, lanes=())
     by_number = {one.number: one for one in destinations}
-    covered = await _cover(connection, taken, by_number, depth)
+    covered = await _cover(connection, taken, by_number, depth_of)
     resting = [key for key in taken if key not in covered]
     if resting:
         rows = encode_rows(connection, _key_rows(resting))
@@ -122,24 +163,47 @@ async def claim(
 
 
 async def _take(
-    connection: AsyncConnection, destinations: Sequence[Destination], terms: Mapping[str, object], lanes: int
+    connection: AsyncConnection, destinations: Sequence[Destination], terms: _Terms, lanes: int
 ) -> list[LaneKey]:
     turns = [{"destination": one.number, "rank": rank} for rank in RANKS for one in destinations]
     share = max(1, lanes // max(1, min(len(destinations), _LARGEST_PART)))
     given_turns = encode_rows(connection, turns)["rows"]
-    parameters = {**terms, "turns": given_turns, "share": share, "lanes": lanes}
+    parameters = {**terms._asdict(), "turns": given_turns, "share": share, "lanes": lanes}
     rows = await fetch(connection, take_lanes(connection.dialect.name), parameters)
     return sorted((row.destination, row.key) for row in rows)
 
 
+async def _take_allowed(connection: AsyncConnection, turns: Sequence[Turn], terms: _Terms, lanes: int) -> list[LaneKey]:
+    given_turns = encode_rows(
+        connection, [{"destination": one.destination.number, "lanes": one.lanes} for one in turns]
+    )["rows"]
+    parameters = {
+        **terms._asdict(),
+        "turns": given_turns,
+        "ranks": key_set(connection, RANKS),
+        "share": max(one.lanes for one in turns),
+        "lanes": lanes,
+    }
+    rows = await fetch(connection, take_allowed(connection.dialect.name), parameters)
+    return sorted((row.destination, row.key) for row in rows)
+
+
 async def _cover(
-    connection: AsyncConnection, taken: Iterable[LaneKey], destinations: Mapping[int, Destination], depth: int
+    connection: AsyncConnection,
+    taken: Iterable[LaneKey],
+    destinations: Mapping[int, Destination],
+    depth_of: Callable[[int], int],
 ) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
     lanes = [{"destination": number, "key": key, "strict": destinations[number].strict} for number, key in taken]
-    found = await fetch(connection, read_claimed(connection.dialect.name, depth), encode_rows(connection, lanes))
+    deepest = max(depth_of(number) for number, _ in taken)
+    found = await fetch(connection, read_claimed(connection.dialect.name, deepest), encode_rows(connection, lanes))
     # The first three columns are a delivery's place in its lane.
     rows = sorted(map(tuple, found))
-    ahead = [row for _, of_lane in groupby(rows, key=_LANE) for row in takewhile(_is_pending, of_lane)]
+    ahead = [
+        row
+        for place, of_lane in groupby(rows, key=_LANE)
+        for row in takewhile(_is_pending, islice(of_lane, depth_of(place[0])))
+    ]
     published = [row[_NUMBER] for row in ahead if row[_EVENT_TYPE] == EventType.NOTE_PUBLISHED]
     if published:
         # Counted now, not when the claim is recorded: a retraction asks whether it may have left.

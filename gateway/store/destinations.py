@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, bindparam, select, text
@@ -14,13 +15,13 @@ from gateway.store import codec
 from gateway.store.columns import Moment
 from gateway.store.dialect import insert_into
 from gateway.store.outbox import RANKS
+from gateway.store.prepared import fetch_mappings
 from gateway.store.tables import destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -85,20 +86,24 @@ async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDest
 async def load_destinations(connection: AsyncConnection) -> dict[str, Destination]:
     """All of them, by name."""
     rows = (await connection.execute(select(destination).order_by(destination.c.name))).mappings()
-    return {row["name"]: _destination_from(row) for row in rows}
+    return {row["name"]: destination_from(row) for row in rows}
 
 
 async def find_due_destinations(connection: AsyncConnection, kind: str, now: datetime) -> list[Destination]:
-    """The active destinations of `kind` that have a lane due, in one statement.
+    """The destinations of `kind` that have a lane due and are not paused, in one statement.
 
     Its cost grows with the number of destinations that are owed something, not with how much they are owed.
     """
-    rows = (await connection.execute(_DUE, {"kind": kind, "now": now})).mappings()
-    return [_destination_from(row) for row in rows]
+    rows = await fetch_mappings(connection, due_destinations(lock=False), {"kind": kind, "now": now})
+    return [destination_from(row) for row in rows]
 
 
-def _due() -> TextClause:
-    """A loose index scan: from one destination's first lane to the next one's; then one probe per rank."""
+@cache
+def due_destinations(*, lock: bool) -> TextClause:
+    """Rows of destinations with a lane due. Parameters: kind, now. `lock`: locked in the order of their numbers.
+
+    A loose index scan: from one destination's first lane to the next one's; then one probe per rank.
+    """
     probes = " OR ".join(
         "(SELECT 1 FROM lane WHERE lane.destination = destination.number"
         f" AND lane.rank = {rank} AND lane.due_at <= :now LIMIT 1) IS NOT NULL"
@@ -113,12 +118,10 @@ def _due() -> TextClause:
             FROM owed WHERE owed.number IS NOT NULL
         )
         SELECT destination.* FROM owed JOIN destination ON destination.number = owed.number
-        WHERE destination.kind = :kind AND destination.state = 'active' AND ({probes})
+        WHERE destination.kind = :kind AND destination.state <> 'paused' AND ({probes})
+        {"ORDER BY destination.number FOR UPDATE OF destination" if lock else ""}
         """
     ).bindparams(bindparam("now", type_=Moment()))
-
-
-_DUE = _due()
 
 
 def _row(one: NewDestination) -> dict[str, Any]:
@@ -133,7 +136,8 @@ def _row(one: NewDestination) -> dict[str, Any]:
     }
 
 
-def _destination_from(row: RowMapping) -> Destination:
+def destination_from(row: Mapping[Any, Any]) -> Destination:
+    """From a row of the table."""
     return Destination(
         number=row["number"],
         name=row["name"],
