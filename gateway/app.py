@@ -28,6 +28,7 @@ from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.feed import FeedPublisher, FeedReader
 from gateway.outbound.inspection import UNREACHABLE, reach
 from gateway.outbound.kafka import KafkaPublisher
+from gateway.outbound.lane_relay import LaneRelay, is_by_lanes
 from gateway.outbound.poll_queue import PollQueue
 from gateway.outbound.relay import Relay
 from gateway.outbound.work import Terms
@@ -275,23 +276,8 @@ class Gateway:
 
     async def _relay(self) -> None:
         """One relay for each kind of destination; Kafka's where there is a broker."""
-        lease = timedelta(seconds=self.settings.relay_lease_seconds)
-        publishers: list[Publisher] = [FeedPublisher()]
-        if self.settings.kafka_servers != "off":
-            within = lease.total_seconds() * PUBLISH_SHARE
-            cluster = make_cluster(self.settings)
-            publishers.append(KafkaPublisher(cluster, topic_prefix=self.settings.topic_prefix, timeout=within))
-        relays = [
-            Relay(
-                self.database,
-                publisher,
-                self.render,
-                terms=Terms(lease=lease),
-                attempted=log_attempt,
-                ready=self.know_profiles,
-            )
-            for publisher in publishers
-        ]
+        publishers = self._publishers()
+        relays = [self.make_relay(publisher) for publisher in publishers]
         self.wakes += [relay.wake for relay in relays]
         running = [asyncio.create_task(relay.run()) for relay in relays]
         stopping = asyncio.create_task(self.stop.wait())
@@ -304,6 +290,31 @@ class Gateway:
         finally:
             for publisher in publishers:
                 await publisher.close()
+
+    def _publishers(self) -> list[Publisher]:
+        """One for each kind of destination that a relay serves."""
+        publishers: list[Publisher] = [FeedPublisher()]
+        if self.settings.kafka_servers != "off":
+            within = self.settings.relay_lease_seconds * PUBLISH_SHARE
+            cluster = make_cluster(self.settings)
+            publishers.append(KafkaPublisher(cluster, topic_prefix=self.settings.topic_prefix, timeout=within))
+        return publishers
+
+    def make_relay(self, publisher: Publisher) -> Relay | LaneRelay:
+        """The relay of one kind: lane by lane where the publisher sends one by one, else in rounds."""
+        terms = Terms(lease=timedelta(seconds=self.settings.relay_lease_seconds))
+        if is_by_lanes(publisher):
+            return LaneRelay(
+                self.database,
+                publisher,
+                self.render,
+                terms=terms,
+                attempted=log_attempt,
+                ready=self.know_profiles,
+            )
+        return Relay(
+            self.database, publisher, self.render, terms=terms, attempted=log_attempt, ready=self.know_profiles
+        )
 
 
 async def serve(settings: Settings, roles: Collection[str]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from gateway.store.checkup import Waiting
+    from gateway.store.checkup import Stopped, Waiting
     from gateway.store.database import Transaction
 
 # Idle partitions are noted every ten seconds; by now an active clock has looked at whatever is due.
@@ -62,8 +62,17 @@ async def _examine_destinations(connection: Transaction) -> Finding:
     stopped = await checkup.find_stopped_destinations(connection)
     if not stopped:
         return fine("destinations", "all active")
-    told = ", ".join(f"{name} {state}" for name, state in stopped.items())
-    return warning("destinations", told, "what is owed to them waits until they are active")
+    told = ", ".join(map(_told, stopped))
+    if any(one.state == "paused" for one in stopped):
+        remedy = "paused ones keep what they are owed until `gateway destinations resume`; `… show` says more"
+    else:
+        remedy = "they are tried again by themselves; `gateway destinations show` says when"
+    return warning("destinations", told, remedy)
+
+
+def _told(one: Stopped) -> str:
+    since = f" since {stamp(one.since)}" if one.since else ""
+    return f"{one.name} {one.state}{since}{f' ({one.reason})' if one.reason else ''}"
 
 
 async def _examine_polling(connection: Transaction, now: datetime) -> Finding:

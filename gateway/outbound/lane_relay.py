@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
 
 import structlog
 
@@ -48,6 +48,11 @@ log = structlog.get_logger(__name__)
 
 class LanePublisher(Publisher, Sending, Protocol):
     """A publisher that sends one document at a time."""
+
+
+def is_by_lanes(publisher: Publisher) -> TypeGuard[LanePublisher]:
+    """Whether the publisher's destinations are each at their own pace."""
+    return isinstance(publisher, Sending)
 
 
 class Ended(NamedTuple):

@@ -36,6 +36,16 @@ class Unread:
     caught_up_to: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A destination that is not active: paused, or its breaker is open."""
+
+    name: str
+    state: str
+    reason: str | None
+    since: datetime | None
+
+
 async def find_waiting_records(connection: AsyncConnection) -> list[Waiting]:
     """Records in states that somebody or something has to end."""
     record = inbound_record.c
@@ -77,7 +87,10 @@ async def find_unpolled(connection: AsyncConnection, before: datetime) -> list[W
     return [Waiting(*row) for row in rows]
 
 
-async def find_stopped_destinations(connection: AsyncConnection) -> dict[str, str]:
-    """Name and state of every destination that is not active."""
-    query = select(destination.c.name, destination.c.state).where(destination.c.state != "active")
-    return {row.name: row.state for row in await connection.execute(query.order_by(destination.c.name))}
+async def find_stopped_destinations(connection: AsyncConnection) -> list[Stopped]:
+    """Every destination that is not active, by name."""
+    columns = (destination.c.name, destination.c.state, destination.c.state_reason, destination.c.state_at)
+    rows = await connection.execute(
+        select(*columns).where(destination.c.state != "active").order_by(destination.c.name)
+    )
+    return [Stopped(*row) for row in rows]

@@ -342,6 +342,8 @@ delivery = Table(
     Index("ix_delivery_state", "state", "number", **_where("state IN ('held', 'dead', 'skipped', 'superseded')")),
     Index("ix_delivery_left", "destination", "lane", **_where("state IN ('superseded', 'skipped', 'dead')")),
     Index("ix_delivery_event", "event"),
+    # How many were delivered to a destination lately.
+    Index("ix_delivery_settled", "destination", "settled_at", **_where("state = 'delivered'")),
 )
 
 # One (destination, job) with something owed. `owed` counts pending, held and, where strict, dead deliveries.

@@ -104,6 +104,7 @@ def upgrade() -> None:
     _create_partial_index(
         "ix_delivery_state", "delivery", ["state", "number"], "state IN ('held', 'dead', 'skipped', 'superseded')"
     )
+    _create_partial_index("ix_delivery_settled", "delivery", ["destination", "settled_at"], "state = 'delivered'")
     op.create_table(
         "lane",
         sa.Column("destination", NUMBER, nullable=False),
