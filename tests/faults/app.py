@@ -15,9 +15,11 @@ from sqlalchemy import text
 from gateway import app
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription
+from gateway.outbound import relay
 from gateway.outbound.kafka import KafkaPublisher
 from gateway.outbound.outcome import Delivered
 from gateway.outbound.relay import Relay
+from gateway.outbound.work import Recorder
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.telemetry import start_logging
@@ -118,9 +120,11 @@ class MortalRelay(Relay):
             reach("relay.2")
         return work
 
-    async def _record_once(self, work):
+
+class MortalRecorder(Recorder):
+    async def _record_once(self, *about):
         async with while_doing("record"):
-            recorded = await super()._record_once(work)
+            recorded = await super()._record_once(*about)
         reach("relay.7")
         return recorded
 
@@ -144,6 +148,7 @@ class MortalPublisher(KafkaPublisher):
 
 app.Database, app.Receiver, app.Subscription = MortalDatabase, MortalReceiver, MortalSubscription
 app.Relay, app.KafkaPublisher = MortalRelay, MortalPublisher
+relay.Recorder = MortalRecorder
 
 if __name__ == "__main__":
     start_logging("warning")

@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.app import Gateway
 from gateway.mapping.render import Unrenderable, WhyNot
 from gateway.outbound.lane_relay import LaneRelay
 from gateway.outbound.outcome import Fault, Rejected, Retryable
+from gateway.outbound.relay import Relay
 from gateway.outbound.work import Terms
+from gateway.settings import Settings
 from gateway.store import tables
 from tests.eventually import eventually
-from tests.outbound import SendingPublisher, render_plainly, statements_of
+from tests.outbound import RecordingPublisher, SendingPublisher, render_plainly, statements_of
 
 
 def relay_of(outbox, publisher, render=render_plainly, **about):
@@ -334,3 +337,10 @@ async def test_each_try_is_told_once_it_is_recorded(outbox):
         ("hook.acme", 1, "delivered"),
         ("hook.acme", 2, "dead"),
     ]
+
+
+@pytest.mark.parametrize(("publisher", "kind"), [(SendingPublisher, LaneRelay), (RecordingPublisher, Relay)])
+async def test_a_gateway_sends_lane_by_lane_what_can_be_sent_one_by_one(outbox, publisher, kind):
+    gateway = Gateway(Settings(database_url=outbox.database.url, kafka_servers="off"))
+    assert isinstance(gateway.make_relay(publisher()), kind)
+    await gateway.database.close()
