@@ -13,7 +13,7 @@ from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.store.destinations import Destination
 from tests.eventually import eventually
 from tests.integration.publisher_conformance import PublisherConformance, outgoing
-from tests.webhooks import SECRET, hooks, posting, speaking, webhook_to
+from tests.webhooks import HERE, SECRET, hooks, posting, speaking, webhook_to
 
 OTHER = write_secret(bytes(range(1, 33)))
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -186,10 +186,16 @@ async def test_redirects_are_not_followed(partner, webhooks, status):
     assert [request.path for request in partner.requests] == ["/here"]
 
 
-async def test_cookies_are_forgotten(partner, webhooks):
+async def test_cookies_are_forgotten(partner):
+    """By name: of an address no client keeps any."""
+
+    async def look_up(_name):
+        return [HERE]
+
     partner.will_answer((204, b"", {"set-cookie": "sid=1; Path=/"}))
-    for _ in range(2):
-        assert await webhooks.send(to(partner.url)) == Delivered()
+    async with posting(look_up=look_up) as webhooks:
+        for _ in range(2):
+            assert await webhooks.send(to(f"http://partner.example:{partner.port}/")) == Delivered()
     assert "cookie" not in partner.requests[1].headers
 
 
@@ -207,9 +213,10 @@ async def test_connections_are_used_again(partner, webhooks):
 
 
 async def test_an_answer_is_told_with_its_beginning_and_without_secrets(partner, webhooks):
-    partner.will_answer((500, f'{{"secret": "{SECRET}", "why": "caf\xe9"}}'.encode("latin-1")))
+    key = SECRET.removeprefix("whsec_")
+    partner.will_answer((500, f'{{"token": "abc", "saw": "{key}", "why": "caf\xe9"}}'.encode("latin-1")))
     assert await webhooks.send(to(partner.url)) == Retryable(
-        Fault.PARTNER_ERROR, 'HTTP 500: {"secret": ***, "why": "caf�"}'
+        Fault.PARTNER_ERROR, 'HTTP 500: {"token": ***, "saw": "***", "why": "caf�"}'
     )
 
 
@@ -231,8 +238,11 @@ async def test_a_profiles_meanings_of_answers_are_followed(partner, webhooks):
 
 
 async def test_an_answer_that_unpacks_into_much_is_not_unpacked(partner, webhooks):
-    partner.will_answer((500, gzip.compress(bytes(50_000_000)), {"content-encoding": "gzip"}))
-    assert (await webhooks.send(to(partner.url))).reason is Fault.PARTNER_ERROR
+    partner.will_answer((500, gzip.compress(b"unpacked" * 6_000_000), {"content-encoding": "gzip"}))
+    outcome = await webhooks.send(to(partner.url))
+    assert outcome.reason is Fault.PARTNER_ERROR
+    assert "unpacked" not in outcome.detail
+    assert partner.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_nobody_listens(webhooks):
