@@ -15,6 +15,7 @@ import uvloop
 
 from gateway.cli_brands import brands
 from gateway.cli_deliveries import deliveries
+from gateway.cli_destination_secrets import rotate, secret
 from gateway.cli_destinations import destinations
 from gateway.cli_doctor import doctor
 from gateway.cli_keys import keys
@@ -36,6 +37,8 @@ app.add_typer(brands, name="brands")
 app.add_typer(records, name="records")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(destinations, name="destinations")
+destinations.command()(secret)
+destinations.command()(rotate)
 app.add_typer(keys, name="keys")
 app.add_typer(simulate, name="simulate")
 app.command()(ledger)

@@ -10,8 +10,10 @@ import typer
 from gateway.brands import Imported, import_folder
 from gateway.cli_database import ask
 from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, read_settings, show, show_json
+from gateway.destination_secrets import make_missing_secrets
 from gateway.mapping.library import check_text
 from gateway.mapping.problems import Problem, has_errors
+from gateway.store.deliveries import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,15 +37,19 @@ def check(path: Folder = None, *, json: Json = False) -> None:
 def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
     """Import the newest version of each brand of a folder, or one file, and release what waited for its reasons.
 
-    A version that fails its check is left out, and said; the others come into force.
+    A version that fails its check is left out, and said; the others come into force. Webhooks without a secret get one.
     """
     path = path or read_settings().brands
     _profiles_in(path)
     imported = ask(lambda database: import_folder(database, path, author=author, reason=reason))
+    sealer, by = read_settings().sealer, Operator(author=author, reason=reason)
+    signed = ask(lambda database: make_missing_secrets(database, sealer, by)) if sealer else []
     if json:
-        show_json(_document(imported))
+        show_json({**_document(imported), "secrets": signed})
     else:
         _show_imported(imported)
+        for name in signed:
+            typer.echo(f"its webhooks are signed now: {name}; `gateway destinations secret {name}` for the partner")
     if has_errors(imported.problems):
         raise typer.Exit(NOT_SO)
 

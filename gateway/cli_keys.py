@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli_database import ask, look
-from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, plain, read_settings, show, show_json
+from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, get_sealer, plain, show, show_json
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.scopes import Scope
 from gateway.keys import IssuedKey, KeyRefused, Wanted, create_key, end_key, key_id, rotate_key, seal_again
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import TypeVar
 
-    from gateway.sealing import Sealer
     from gateway.store.database import Database
 
     _T = TypeVar("_T")
@@ -84,7 +83,7 @@ def create(  # noqa: PLR0913 - one argument per option
         scopes=tuple(sorted(set(scope or ()))),
         sandbox=sandbox,
     )
-    by, sealer = Operator(author=author, reason=reason.strip()), _sealer()
+    by, sealer = Operator(author=author, reason=reason.strip()), get_sealer()
     _tell(_ask(lambda database: create_key(database, sealer, wanted, by)), as_json=json)
 
 
@@ -97,7 +96,7 @@ def list_(*, json: Json = False) -> None:
 @keys.command()
 def rotate(key: Key, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
     """Make a second live key of the same name; both are good until the old one is revoked."""
-    by, sealer = Operator(author=author, reason=reason.strip()), _sealer()
+    by, sealer = Operator(author=author, reason=reason.strip()), get_sealer()
     _tell(_ask(lambda database: rotate_key(database, sealer, key, by)), as_json=json)
 
 
@@ -121,20 +120,13 @@ def failures(
 
 @keys.command()
 def reseal(*, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
-    """Seal kept secrets with the first of GATEWAY_SECRET_KEYS, so that the others may be left out."""
-    by, sealer = Operator(author=author, reason=reason.strip()), _sealer()
+    """Seal kept secrets, of keys and of webhooks, with the first of GATEWAY_SECRET_KEYS: the others may be left out."""
+    by, sealer = Operator(author=author, reason=reason.strip()), get_sealer()
     count = _ask(lambda database: seal_again(database, sealer, by))
     if json:
         show_json({"resealed": count})
     else:
         typer.echo(f"sealed anew: {count}")
-
-
-def _sealer() -> Sealer:
-    sealer = read_settings().sealer
-    if sealer is None:
-        fail("GATEWAY_SECRET_KEYS is not set: without it secrets cannot be kept (docs/runbook.md, Keys)", USAGE)
-    return sealer
 
 
 def _ask(work: Callable[[Database], Awaitable[_T]]) -> _T:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from gateway.core.document import stamp
 from gateway.core.ids import Kind, canonical_id, find_number
+from gateway.sealing import Sealer
 from gateway.settings import Settings, load_settings
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
@@ -41,6 +42,14 @@ def read_settings() -> Settings:
     if isinstance(settings, list):
         fail("\n".join(["settings:", *settings]), USAGE)
     return settings
+
+
+def get_sealer() -> Sealer:
+    """What seals and opens kept secrets, or the end of the program where no key is given."""
+    sealer = read_settings().sealer
+    if sealer is None:
+        fail("GATEWAY_SECRET_KEYS is not set: without it secrets cannot be kept (docs/runbook.md, Keys)", USAGE)
+    return sealer
 
 
 def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:

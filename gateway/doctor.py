@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.destination_secrets import find_unsigned
 from gateway.finding import Finding, fine, problem, warning
 from gateway.inbound.doors import SHARED, Doors
 from gateway.keeper import Keeper
@@ -19,6 +20,7 @@ from gateway.outbound.topics import TOPIC_CONFIG
 from gateway.sealing import CannotOpen
 from gateway.standstill import examine_standstill
 from gateway.store.database import Database
+from gateway.store.destination_secrets import load_signing_secrets
 from gateway.store.keys import load_sealed
 from gateway.store.profiles import load_profiles
 from gateway.store.readiness import NotReady, explained, insist_on_schema
@@ -26,10 +28,11 @@ from gateway.store.refused_calls import sum_refused_calls
 from gateway.topics import CannotRun, inbound_topics, make_cluster, outbound_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gateway.sealing import Sealer
     from gateway.settings import Settings
+    from gateway.store.destination_secrets import SealedSecret
 
 KAFKA_SECONDS = 10.0
 # Counts are kept by the hour.
@@ -66,6 +69,8 @@ async def _examine_database(settings: Settings, database: Database) -> list[Find
         answers = Doors(settings.topic_prefix, dict).answers()
         now = await database.now(connection)
         findings.append(_examine_secrets(settings, await load_sealed(connection)))
+        signing = await load_signing_secrets(connection, now)
+        findings.append(_examine_webhooks(settings, signing, await find_unsigned(connection, now)))
         findings += await examine_standstill(connection, answers, now)
         findings.append(_examine_calls(await sum_refused_calls(connection, now - REFUSED_WITHIN)))
     return findings
@@ -84,6 +89,20 @@ def _examine_secrets(settings: Settings, sealed: Mapping[int, bytes]) -> Finding
         told = f"no key of GATEWAY_SECRET_KEYS opens the secrets of {', '.join(closed)}: their calls fail"
         return problem("secrets", told, "give the key that sealed them too, or revoke them and make new ones")
     return fine("secrets", f"the secrets of {len(sealed)} keys can be opened")
+
+
+def _examine_webhooks(settings: Settings, signing: Sequence[SealedSecret], unsigned: Iterable[str]) -> Finding:
+    """Whether every webhook is signed by a secret that can be opened."""
+    missing = ", ".join(sorted(unsigned))
+    if missing:
+        told = f"no secret signs for {missing}: what they are owed waits"
+        return problem("webhooks", told, "`gateway destinations secret NAME` makes one, for the partner to know")
+    sealer = settings.sealer
+    closed = [one for one in signing if sealer is None or not _opens(sealer, one.secret)]
+    if closed:
+        told = f"no key of GATEWAY_SECRET_KEYS opens {len(closed)} secrets that sign: what is owed there waits"
+        return problem("webhooks", told, "give the key that sealed them too, or `gateway destinations rotate`")
+    return fine("webhooks", f"{len({one.destination for one in signing})} are signed")
 
 
 def _opens(sealer: Sealer, secret: bytes) -> bool:

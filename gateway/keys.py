@@ -15,6 +15,7 @@ from gateway.sealing import hash_token, new_secret, new_token
 from gateway.store.accounts import load_accounts
 from gateway.store.aggregates import load_organizations, load_users
 from gateway.store.bulk import notify
+from gateway.store.destination_secrets import load_signing_secrets, save_signing_secrets
 from gateway.store.destinations import put_destinations
 from gateway.store.keys import (
     CHANNEL,
@@ -150,10 +151,15 @@ async def seal_again(database: Database, sealer: Sealer, by: Operator) -> int:
         await lock_keys(connection)
         sealed = await load_sealed(connection)
         await save_sealed(connection, [(number, sealer.seal(sealer.open(old))) for number, old in sealed.items()])
+        now = await database.now(connection)
+        signing = await load_signing_secrets(connection, now)
+        await save_signing_secrets(connection, [(one.number, sealer.seal(sealer.open(one.secret))) for one in signing])
         if sealed:
-            action = Action(by.author, "reseal", "key", tuple(sealed), by.reason)
-            await write_action(connection, action, await database.now(connection))
-        return len(sealed)
+            await write_action(connection, Action(by.author, "reseal", "key", tuple(sealed), by.reason), now)
+        if signing:
+            webhooks = tuple(sorted({one.destination for one in signing}))
+            await write_action(connection, Action(by.author, "reseal", "destination", webhooks, by.reason), now)
+        return len(sealed) + len(signing)
 
 
 def key_id(number: int) -> str:

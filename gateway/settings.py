@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         return _split(self.trusted_proxies)
 
     @property
+    def webhook_inside(self) -> tuple[str, ...]:
+        """Where webhooks may go besides public addresses."""
+        return _split(self.webhook_networks)
+
+    @property
     def sealer(self) -> Sealer | None:
         """What seals and opens kept secrets; None where no key is given."""
         return Sealer(split_keys(self.secret_keys.get_secret_value())) if self.secret_keys is not None else None

@@ -20,6 +20,7 @@ from gateway.mapping.profile_roads import NO_TRANSFORMATION
 from gateway.mapping.render import Unrenderable, render
 from gateway.mapping.source import Path, dotted
 from gateway.mapping.wanted import Wanted, wants
+from gateway.mapping.webhook_url import find_url_fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +121,10 @@ def _check_destinations(profile: Profile) -> Iterator[Finding]:
         if destination.name in names:
             yield _error(("destinations", index, "name"), "another destination has this name")
         names.add(destination.name)
+        # Whether this installation may post unencrypted is its own affair, and said when it would.
+        fault = find_url_fault(destination.webhook.url, plain=True) if destination.webhook else None
+        if fault is not None:
+            yield _error(("destinations", index, "webhook", "url"), fault)
 
 
 def _check_inbound(profile: Profile) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from gateway.core.values import dataclass
 from gateway.outbound.schedule import LONGEST_AFTER, STEPS, next_delay
@@ -16,11 +16,17 @@ from gateway.store.recording import Tried
 class FaultDomain(StrEnum):
     """Whose a failure is: it says who looks at it."""
 
+    # Whoever runs the gateway.
     OURS = "ours"
+    # The same, with whoever runs the network.
     TRANSPORT = "transport"
+    # The partner, whose system does not do what it promised.
     PARTNER = "partner"
+    # Both: what was agreed upon and what is done differ.
     CONTRACT = "contract"
+    # Whoever keeps the brand's profile.
     MAPPING = "mapping"
+    # The people whose job it is about.
     BUSINESS = "business"
 
 
@@ -30,35 +36,81 @@ class Fault(StrEnum):
     # The publisher's own transport (the broker) cannot be reached: says nothing about the delivery.
     TRANSPORT_AWAY = "transport_away"
     TIMEOUT = "timeout"
-    BUSY = "busy"
     TOPIC_UNAVAILABLE = "topic_unavailable"
+    # The way to a partner by HTTP.
+    NAME_UNKNOWN = "name_unknown"
+    ADDRESS_REFUSED = "address_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECTION_REFUSED = "connection_refused"
+    UNREACHABLE = "unreachable"
+    TLS_FAILED = "tls_failed"
+    CONNECTION_LOST = "connection_lost"
+    # What the partner did then.
+    ANSWER_TIMEOUT = "answer_timeout"
+    ANSWER_UNREADABLE = "answer_unreadable"
+    PARTNER_ERROR = "partner_error"
+    BUSY = "busy"
+    THROTTLED = "throttled"
     NOT_AUTHORIZED = "not_authorized"
-    MISCONFIGURED = "misconfigured"
-    TOO_LARGE = "document_too_large"
+    REDIRECTED = "redirected"
+    NO_ENDPOINT = "no_endpoint"
     REFUSED = "refused"
+    DOCUMENT_REFUSED = "document_refused"
+    TOO_LARGE = "document_too_large"
     # The partner wants nothing more there: its destination is paused.
     GONE = "gone"
+    # What is the matter with us.
+    MISCONFIGURED = "misconfigured"
+    NO_SECRET = "no_secret"  # noqa: S105 - the word for that there is none
     PUBLISHER_BUG = "publisher_bug"
     RENDERER_BUG = "renderer_bug"
     UNRENDERABLE = "unrenderable"
     SCHEDULE_EXHAUSTED = "schedule_exhausted"
 
 
-FAULT_DOMAINS: Mapping[Fault, FaultDomain] = {
-    Fault.TRANSPORT_AWAY: FaultDomain.TRANSPORT,
-    Fault.TIMEOUT: FaultDomain.TRANSPORT,
-    Fault.BUSY: FaultDomain.PARTNER,
-    Fault.TOPIC_UNAVAILABLE: FaultDomain.TRANSPORT,
-    Fault.NOT_AUTHORIZED: FaultDomain.PARTNER,
-    Fault.MISCONFIGURED: FaultDomain.OURS,
-    Fault.TOO_LARGE: FaultDomain.CONTRACT,
-    Fault.REFUSED: FaultDomain.PARTNER,
-    Fault.GONE: FaultDomain.CONTRACT,
-    Fault.PUBLISHER_BUG: FaultDomain.OURS,
-    Fault.RENDERER_BUG: FaultDomain.OURS,
-    Fault.UNRENDERABLE: FaultDomain.MAPPING,
-    Fault.SCHEDULE_EXHAUSTED: FaultDomain.PARTNER,
+class Ruling(NamedTuple):
+    """What is done about a fault: who looks at it, and whether the machine tries again by itself.
+
+    It does wherever that can help: a partner mends its system unasked. `pauses`: not before an operator says so.
+    """
+
+    domain: FaultDomain
+    is_retried: bool = True
+    pauses: bool = False
+
+
+# The one table. A brand's profile and a poller's own words may decide otherwise on trying again.
+FAULTS: Mapping[Fault, Ruling] = {
+    Fault.TRANSPORT_AWAY: Ruling(FaultDomain.TRANSPORT),
+    Fault.TIMEOUT: Ruling(FaultDomain.TRANSPORT),
+    Fault.TOPIC_UNAVAILABLE: Ruling(FaultDomain.TRANSPORT),
+    Fault.NAME_UNKNOWN: Ruling(FaultDomain.TRANSPORT),
+    Fault.ADDRESS_REFUSED: Ruling(FaultDomain.CONTRACT),
+    Fault.CONNECT_TIMEOUT: Ruling(FaultDomain.TRANSPORT),
+    Fault.CONNECTION_REFUSED: Ruling(FaultDomain.TRANSPORT),
+    Fault.UNREACHABLE: Ruling(FaultDomain.TRANSPORT),
+    Fault.TLS_FAILED: Ruling(FaultDomain.PARTNER),
+    Fault.CONNECTION_LOST: Ruling(FaultDomain.TRANSPORT),
+    Fault.ANSWER_TIMEOUT: Ruling(FaultDomain.PARTNER),
+    Fault.ANSWER_UNREADABLE: Ruling(FaultDomain.PARTNER),
+    Fault.PARTNER_ERROR: Ruling(FaultDomain.PARTNER),
+    Fault.BUSY: Ruling(FaultDomain.PARTNER),
+    Fault.THROTTLED: Ruling(FaultDomain.PARTNER),
+    Fault.NOT_AUTHORIZED: Ruling(FaultDomain.PARTNER),
+    Fault.REDIRECTED: Ruling(FaultDomain.CONTRACT),
+    Fault.NO_ENDPOINT: Ruling(FaultDomain.CONTRACT),
+    Fault.REFUSED: Ruling(FaultDomain.PARTNER),
+    Fault.DOCUMENT_REFUSED: Ruling(FaultDomain.CONTRACT, is_retried=False),
+    Fault.TOO_LARGE: Ruling(FaultDomain.CONTRACT, is_retried=False),
+    Fault.GONE: Ruling(FaultDomain.CONTRACT, pauses=True),
+    Fault.MISCONFIGURED: Ruling(FaultDomain.OURS, is_retried=False),
+    Fault.NO_SECRET: Ruling(FaultDomain.OURS),
+    Fault.PUBLISHER_BUG: Ruling(FaultDomain.OURS),
+    Fault.RENDERER_BUG: Ruling(FaultDomain.OURS, is_retried=False),
+    Fault.UNRENDERABLE: Ruling(FaultDomain.MAPPING, is_retried=False),
+    Fault.SCHEDULE_EXHAUSTED: Ruling(FaultDomain.PARTNER, is_retried=False),
 }
+FAULT_DOMAINS: Mapping[Fault, FaultDomain] = {fault: ruling.domain for fault, ruling in FAULTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +142,12 @@ class Rejected:
 
 
 Outcome: TypeAlias = Delivered | Retryable | Rejected
+
+
+def failed(fault: Fault, detail: str = "", *, after: float | None = None) -> Retryable | Rejected:
+    """The outcome of a try that met `fault`, as `FAULTS` rules."""
+    ruling = FAULTS[fault]
+    return Retryable(fault, detail, after, ruling.pauses) if ruling.is_retried else Rejected(fault, detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,18 @@ access_key = Table(
     Index("ix_access_key_owner", "owner", "kind", "transformation"),
 )
 
+# A secret that signs webhooks to a destination, sealed; with `expires_at` it signs beside the newer one until then.
+destination_secret = Table(
+    "destination_secret",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("destination", Number, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Index("ix_destination_secret_destination", "destination"),
+)
+
 # How many bookings came in an hour (of those since 1970) by one subject: a page, or a visitor's address, signed. Rows
 # of earlier hours go when the first of a new one comes.
 booking_count = Table(

@@ -108,6 +108,16 @@ def test_a_destination_is_the_brands_own():
     ]
 
 
+def test_a_webhook_goes_to_an_address_that_can_be_one():
+    row = "  - {name: feed.acme, kind: webhook, webhook: {url: '%s'}}"
+    text = PLAIN + with_lines("destinations:", row % "https://user:pass@partner.example/")
+    assert found_in(text) == [
+        (len(text.splitlines()), "destinations.0.webhook.url", "must hold no user and no password", Level.ERROR)
+    ]
+    for url in ("https://partner.example/hooks", "http://10.0.0.5/hooks"):
+        assert found_in(PLAIN + with_lines("destinations:", row % url)) == []
+
+
 @pytest.mark.parametrize("topic", ["offers.rival.v1", "offers.v1", "actions.v1", "feed.acme.v1"])
 def test_its_own_json_is_not_read_in_the_place_of_others_records(topic):
     members = ("type: type", "id: id", "subject: job", "data: {offer.submit: body}")

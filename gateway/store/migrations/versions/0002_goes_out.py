@@ -71,6 +71,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name="uq_destination_name"),
     )
     op.create_table(
+        "destination_secret",
+        sa.Column("number", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("destination", NUMBER, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT),
+        sa.PrimaryKeyConstraint("number", name="pk_destination_secret"),
+    )
+    op.create_index("ix_destination_secret_destination", "destination_secret", ["destination"])
+    op.create_table(
         "delivery",
         sa.Column("number", NUMBER, autoincrement=False, nullable=False),
         sa.Column("event", NUMBER, nullable=False),
