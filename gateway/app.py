@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.core.visibility import Audience, Withheld
+from gateway.destination_secrets import SigningSecrets
 from gateway.edge import make_edge
 from gateway.inbound.backoff import Backoff
 from gateway.inbound.clock import Clock
@@ -25,13 +26,10 @@ from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
 from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
-from gateway.outbound.feed import FeedPublisher, FeedReader
+from gateway.outbound.feed import FeedReader
 from gateway.outbound.inspection import UNREACHABLE, reach
-from gateway.outbound.kafka import KafkaPublisher
-from gateway.outbound.lane_relay import LaneRelay, is_by_lanes
 from gateway.outbound.poll_queue import PollQueue
-from gateway.outbound.relay import Relay
-from gateway.outbound.work import Terms
+from gateway.relays import make_publishers, make_relay, run_relays
 from gateway.server import serve as serve_edge
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
@@ -50,7 +48,6 @@ if TYPE_CHECKING:
     from gateway.core.document import StoredEvent
     from gateway.inbound.entry import Entry
     from gateway.mapping.profile import Profile
-    from gateway.outbound.publisher import Publisher
     from gateway.settings import Settings
     from gateway.store.claims import Claim
     from gateway.store.destinations import Destination
@@ -62,8 +59,6 @@ log = structlog.get_logger(__name__)
 ROLES = ("consume", "relay", "clock", "edge")
 LATER_ROLES = ("console",)
 IDLE_SECONDS = 10.0
-# A send may take this share of a lease at most.
-PUBLISH_SHARE = 0.3
 
 
 class Gateway:
@@ -275,46 +270,20 @@ class Gateway:
             log.warning("idle.unknown", error=type(error).__name__)
 
     async def _relay(self) -> None:
-        """One relay for each kind of destination; Kafka's where there is a broker."""
-        publishers = self._publishers()
-        relays = [self.make_relay(publisher) for publisher in publishers]
+        """One relay for each kind of destination, and beside them what keeps the secrets of webhooks present."""
+        signing = SigningSecrets(self.database, self.settings.sealer)
+        publishers = make_publishers(self.settings, signing)
+        relays = [
+            make_relay(self.settings, self.database, publisher, self.render, self.know_profiles)
+            for publisher in publishers
+        ]
         self.wakes += [relay.wake for relay in relays]
-        running = [asyncio.create_task(relay.run()) for relay in relays]
-        stopping = asyncio.create_task(self.stop.wait())
-        await asyncio.wait((*running, stopping), return_when=asyncio.FIRST_COMPLETED)
-        for relay in relays:
-            relay.stop()
-        stopping.cancel()
+        await signing.refresh()
+        keeping = asyncio.create_task(signing.run())
         try:
-            await asyncio.gather(*running)
+            await run_relays(relays, publishers, self.stop)
         finally:
-            for publisher in publishers:
-                await publisher.close()
-
-    def _publishers(self) -> list[Publisher]:
-        """One for each kind of destination that a relay serves."""
-        publishers: list[Publisher] = [FeedPublisher()]
-        if self.settings.kafka_servers != "off":
-            within = self.settings.relay_lease_seconds * PUBLISH_SHARE
-            cluster = make_cluster(self.settings)
-            publishers.append(KafkaPublisher(cluster, topic_prefix=self.settings.topic_prefix, timeout=within))
-        return publishers
-
-    def make_relay(self, publisher: Publisher) -> Relay | LaneRelay:
-        """The relay of one kind: lane by lane where the publisher sends one by one, else in rounds."""
-        terms = Terms(lease=timedelta(seconds=self.settings.relay_lease_seconds))
-        if is_by_lanes(publisher):
-            return LaneRelay(
-                self.database,
-                publisher,
-                self.render,
-                terms=terms,
-                attempted=log_attempt,
-                ready=self.know_profiles,
-            )
-        return Relay(
-            self.database, publisher, self.render, terms=terms, attempted=log_attempt, ready=self.know_profiles
-        )
+            keeping.cancel()
 
 
 async def serve(settings: Settings, roles: Collection[str]) -> None:

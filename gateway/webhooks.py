@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.destination_secrets import SigningSecrets
 from gateway.outbound.dialler import Dialler
 from gateway.outbound.webhook import WebhookPublisher
 from gateway.topics import CannotRun
 
 if TYPE_CHECKING:
+    from gateway.destination_secrets import SigningSecrets
     from gateway.settings import Settings
-    from gateway.store.database import Database
 
 
-def make_webhooks(settings: Settings, database: Database, *, timeout: float) -> tuple[WebhookPublisher, SigningSecrets]:
-    """The publisher, whose sends end within `timeout` seconds, and the secrets, whose `run` keeps them present.
+def make_webhooks(settings: Settings, signing: SigningSecrets, *, timeout: float) -> WebhookPublisher:
+    """The publisher, whose sends end within `timeout` seconds, each signed by what `signing` has.
 
-    Raises `CannotRun` where the file of certificates cannot be used. `close` of the publisher ends all of it.
+    Raises `CannotRun` where the file of certificates cannot be used. Its `close` ends all of it.
     """
     try:
         dialler = Dialler(settings.webhook_inside, settings.webhook_ca_file)
     except OSError as error:
         raise CannotRun(f"GATEWAY_WEBHOOK_CA_FILE: {settings.webhook_ca_file}: {error.strerror}") from error
-    signing = SigningSecrets(database, settings.sealer)
-    return WebhookPublisher(dialler, signing, timeout=timeout, plain=settings.webhook_plain), signing
+    return WebhookPublisher(dialler, signing, timeout=timeout, plain=settings.webhook_plain)

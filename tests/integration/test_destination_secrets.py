@@ -62,7 +62,8 @@ def settings(outbox):
 @pytest.fixture
 async def webhooks(outbox, settings):
     """What posts, and what keeps its secrets."""
-    publisher, signing = make_webhooks(settings, outbox.database, timeout=5.0)
+    signing = SigningSecrets(outbox.database, settings.sealer)
+    publisher = make_webhooks(settings, signing, timeout=5.0)
     yield publisher, signing
     await publisher.close()
 
@@ -239,4 +240,4 @@ async def test_certificates_that_cannot_be_read_end_the_start(outbox, settings, 
     for name in ("missing.pem", "empty.pem"):
         wrong = settings.model_copy(update={"webhook_ca_file": tmp_path / name})
         with pytest.raises(CannotRun, match="GATEWAY_WEBHOOK_CA_FILE"):
-            make_webhooks(wrong, outbox.database, timeout=5.0)
+            make_webhooks(wrong, SigningSecrets(outbox.database, None), timeout=5.0)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.app import Gateway
 from gateway.mapping.render import Unrenderable, WhyNot
 from gateway.outbound.lane_relay import LaneRelay
 from gateway.outbound.outcome import Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay
 from gateway.outbound.work import Terms
+from gateway.relays import make_relay
 from gateway.settings import Settings
 from gateway.store import tables
 from tests.eventually import eventually
@@ -341,6 +341,9 @@ async def test_each_try_is_told_once_it_is_recorded(outbox):
 
 @pytest.mark.parametrize(("publisher", "kind"), [(SendingPublisher, LaneRelay), (RecordingPublisher, Relay)])
 async def test_a_gateway_sends_lane_by_lane_what_can_be_sent_one_by_one(outbox, publisher, kind):
-    gateway = Gateway(Settings(database_url=outbox.database.url, kafka_servers="off"))
-    assert isinstance(gateway.make_relay(publisher()), kind)
-    await gateway.database.close()
+    settings = Settings(database_url=outbox.database.url, kafka_servers="off")
+    assert isinstance(make_relay(settings, outbox.database, publisher(), render_plainly, nothing_to_wait_for), kind)
+
+
+async def nothing_to_wait_for(_claim):
+    pass
