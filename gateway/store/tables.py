@@ -313,7 +313,7 @@ destination = Table(
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.
 # `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
 # `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it and
-# were recorded (of a note's publication, those begun), `attempts` the tries that left the building. A first try that
+# were recorded (of what may be overtaken, those begun), `attempts` the tries that left the building. A first try that
 # succeeded has no row in `attempt`. `part` is how many of its messages a poller has acknowledged, while some are left.
 delivery = Table(
     "delivery",
