@@ -263,8 +263,9 @@ caught_up = Table(
 )
 
 # Something that happened. `body` is canonical JSON without note texts; `recipients` is how many deliveries it was
-# appended for. `jobversion` is null for events without one; `position` orders the events of a job; `source` is the
-# name of the account, organization or channel whose job it is.
+# appended for. `unmatched` is why there were none (JSON, by destination), where somebody could have been told.
+# `jobversion` is null for events without one; `position` orders the events of a job; `source` is the name of the
+# account, organization or channel whose job it is.
 event = Table(
     "event",
     metadata,
@@ -283,8 +284,10 @@ event = Table(
     Column("occurred_at", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("recipients", SmallInteger, nullable=False),
+    Column("unmatched", Text),
     Column("body", Text, nullable=False),
     Index("ix_event_job", "job", "position"),
+    Index("ix_event_unmatched", "brand", "number", **_where("unmatched IS NOT NULL")),
     Index("ix_event_receipt", "record", postgresql_where=text("job IS NULL"), sqlite_where=text("job IS NULL")),
 )
 
