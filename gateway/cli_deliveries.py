@@ -1,4 +1,4 @@
-"""`gateway deliveries …`: what is owed to whom, what became of it, and what an operator may do about it."""
+"""`gateway deliveries …`: what is owed to whom, or to nobody; what became of it, and what an operator may do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,14 @@ from gateway.cli_output import (
 from gateway.core.ids import Kind, canonical_id
 from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator, Verdict, reopen, skip
-from gateway.store.delivery_queries import DeliveryState, DeliveryView, find_delivery, list_deliveries
+from gateway.store.delivery_queries import (
+    DeliveryState,
+    DeliveryView,
+    UnmatchedView,
+    find_delivery,
+    list_deliveries,
+    list_unmatched,
+)
 from gateway.store.outbox import CHANNEL
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ if TYPE_CHECKING:
 
     Verb = Callable[[Transaction, Collection[int], Operator, datetime], Awaitable[dict[int, Verdict]]]
 
-deliveries = typer.Typer(help="Deliveries: list, show, reopen, skip.", no_args_is_help=True)
+deliveries = typer.Typer(help="Deliveries: list, show, unmatched, reopen, skip.", no_args_is_help=True)
 
 Numbers = Annotated[list[str], typer.Argument(help="dlv-12 or 12, as many as you like")]
 
@@ -98,6 +105,37 @@ def show_(number: Annotated[str, typer.Argument(help="dlv-12, or 12")], *, json:
         "actions": [plain({name: one[name] for name in ("at", "author", "verb", "reason")}) for one in history.actions],
     }
     show_one(_members(history.delivery), sections, as_json=json)
+
+
+@deliveries.command("unmatched")
+def unmatched_(
+    *,
+    brand: OfBrand = None,
+    after: Annotated[str | None, typer.Option(help="only those after this event")] = None,
+    limit: Limit = 100,
+    json: Json = False,
+) -> None:
+    """List events that no destination is owed, and why each that could have had them did not want them."""
+    first = numbers_of(Kind.EVENT, [after])[0] if after else 0
+    found = look(lambda connection: list_unmatched(connection, brand=brand, after=first, limit=limit))
+    rows = [_unmatched(one) for one in found]
+    if not json:
+        rows = [{**row, "unmatched": _in_words(row["unmatched"])} for row in rows]
+    show(rows, as_json=json)
+
+
+def _unmatched(view: UnmatchedView) -> dict[str, Any]:
+    members = plain(asdict(view))
+    job = members.pop("job")
+    return {
+        "id": canonical_id(Kind.EVENT, members.pop("number")),
+        "job": canonical_id(Kind.JOB, job) if job is not None else None,
+        **members,
+    }
+
+
+def _in_words(unmatched: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {why}" for name, why in unmatched.items()) or "no destination"
 
 
 @deliveries.command("reopen")

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import orjson
 from sqlalchemy import select, text
 
 from gateway.core.visibility import Audience
@@ -27,6 +28,11 @@ async def opened(url):
         yield database
     finally:
         await database.close()
+
+
+def moves(visit, before, after):
+    """The body of an event that moved one visit, as far as anything looks into it."""
+    return orjson.dumps({"appointments": [{"id": visit, "previous_status": before, "status": after}]}).decode()
 
 
 class Outbox:

@@ -11,13 +11,15 @@ from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
 from gateway.inbound.work_topics import asked_for, is_wanted
-from gateway.mapping.wanted import Wanted, holds, wants
+from gateway.mapping.wanted import Wanted, holds, wants, why_unwanted
 from gateway.store import codec
 from gateway.store.outbox import NewDelivery, NewEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
+
+    import orjson
 
     from gateway.core.job import Job
     from gateway.core.parties import Organization
@@ -120,6 +122,7 @@ class Appending:
                     occurred_at=event.occurred_at,
                     recorded_at=self.now,
                     recipients=len(owed),
+                    unmatched=None if owed else self._unmatched(event, profile, test=test),
                     body=codec.nested(event_body(event, job, organization.name)),
                 )
             )
@@ -172,6 +175,18 @@ class Appending:
             yield from self.directory.work.get(organization.handle, ())
         if Audience.CUSTOMER in told:
             yield from self.directory.notifications
+
+    def _unmatched(self, event: Event, profile: Profile | None, *, test: bool) -> orjson.Fragment | None:
+        """Why nobody is owed an event that somebody could be told of: by destination of the brand that has it not.
+
+        Empty where there is no destination at all; None for what only the activity log tells.
+        """
+        told = audiences(event)
+        if not told:
+            return None
+        feeds = self.directory.feeds.get(profile.brand, ()) if profile and Audience.ENTERPRISE in told else ()
+        why = {one.name: why_unwanted(profile, one.name, event) for one in feeds if profile and one.sandbox is test}
+        return codec.nested({name: word for name, word in why.items() if word is not None})
 
     def add_receipt(self, entry: Entry, destination: Destination, body: Mapping[str, object]) -> None:
         """Appends the receipt of a record, in a lane of its own, behind those that it had before."""

@@ -99,8 +99,9 @@ class Destination(Part):
     `sandbox` it gets what becomes of jobs that test keys send, and nothing else; the others get nothing of these.
 
     `schedule` are the seconds to wait after the first, second, ... failed try, in place of the usual ones. With
-    `superseding` a visit's progress that has not left yet gives way to a later one's. `understands_versions`: it keeps
-    the newest version of a job, so that an old event may be sent to it again. `confirms`: it says what it applied.
+    `superseding` a visit's progress that has not left yet gives way to a later one's, save in a poll queue, which is
+    handed out one by one. `understands_versions`: it keeps the newest version of a job, so that an old event may be
+    sent to it again. `confirms`: it says what it applied.
     """
 
     name: Topic

@@ -23,6 +23,7 @@ _NOTES = frozenset({EventType.NOTE_PUBLISHED, EventType.NOTE_RETRACTED})
 class WhyUnwanted(StrEnum):
     """Why a brand's destination is not owed an event; a profile adds names of its own for standings."""
 
+    NOT_IN_PROFILE = "not_in_profile"
     NOT_FOR_FEED = "not_for_feed"
     KIND_NOT_ASKED_FOR = "kind_not_asked_for"
     NOTES_NOT_USED = "notes_not_used"
@@ -60,6 +61,18 @@ def wants(profile: Profile, destination: Destination, event: Event) -> Wanted | 
     standing = standing_of(event)
     code = find_code(profile.codes, standing) if standing is not None else None
     return NotWanted(code.why) if isinstance(code, Refusal) else _WANTED
+
+
+def why_unwanted(profile: Profile, name: str, event: Event) -> str | None:
+    """Why the brand's destination of this name is not owed `event`; None where it wants it.
+
+    One of `WhyUnwanted`, or the profile's own name for a standing that the brand is not told of.
+    """
+    destination = profile.asked.get(name)
+    if destination is None:
+        return WhyUnwanted.NOT_IN_PROFILE
+    verdict = wants(profile, destination, event)
+    return verdict.why if isinstance(verdict, NotWanted) else None
 
 
 def _asks_for(destination: Destination, event: Event) -> bool:

@@ -25,7 +25,9 @@ from gateway.store.lanes import is_each
 from gateway.store.outbox import RANKS
 from gateway.store.prepared import fetch
 from gateway.store.recording import delete_lanes
-from gateway.store.superseding import supersede_notes
+from gateway.store.superseding import supersede
+from gateway.store.superseding_notes import find_taken_back
+from gateway.store.superseding_progress import PROGRESS, find_overtaken
 from gateway.store.tables import delivery, lane
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ LaneKey = tuple[int, int]
 
 # Columns of `read_claimed`.
 _LANE = itemgetter(0, 1)
+_DESTINATION = 0
 _NUMBER = 3
 _STATE = 4
 _EVENT_TYPE = 11
@@ -115,8 +118,7 @@ async def claim(
     """Claims up to `lanes` due lanes of `destinations` in the caller's transaction; urgent ranks first.
 
     At most `depth` deliveries of each lane, in order. The number of statements is constant. Lanes whose head turns out
-    to wait (held, or dead where strict) are put to rest, those with nothing owed go; what retractions overtook is
-    superseded.
+    to wait (held, or dead where strict) are put to rest, those with nothing owed go; what is overtaken is superseded.
     """
     terms = _Terms(secrets.token_hex(16), now, now + lease)
     taken = await _take(connection, destinations, terms, lanes)
@@ -204,10 +206,10 @@ async def _cover(
         for place, of_lane in groupby(rows, key=_LANE)
         for row in takewhile(_is_pending, islice(of_lane, depth_of(place[0])))
     ]
-    published = [row[_NUMBER] for row in ahead if row[_EVENT_TYPE] == EventType.NOTE_PUBLISHED]
-    if published:
-        # Counted now, not when the claim is recorded: a retraction asks whether it may have left.
-        mine = any_of(connection, delivery.c.number, published)
+    counted = [row[_NUMBER] for row in ahead if _may_be_overtaken(row, destinations)]
+    if counted:
+        # Now, not when the claim is recorded: what would overtake it asks whether it may have left.
+        mine = any_of(connection, delivery.c.number, counted)
         await connection.execute(update(delivery).where(mine).values(claims=delivery.c.claims + 1))
     return {place: tuple(map(delivery_from, of_lane)) for place, of_lane in groupby(ahead, key=_LANE)}
 
@@ -218,31 +220,34 @@ def _is_pending(row: tuple[Any, ...]) -> bool:
     return state == "pending"
 
 
+def _may_be_overtaken(row: tuple[Any, ...], destinations: Mapping[int, Destination]) -> bool:
+    kind: str = row[_EVENT_TYPE]
+    return kind == EventType.NOTE_PUBLISHED or (kind in PROGRESS and destinations[row[_DESTINATION]].superseding)
+
+
 async def _without_overtaken(
     connection: AsyncConnection,
     covered: dict[LaneKey, tuple[ClaimedDelivery, ...]],
     destinations: Mapping[int, Destination],
     now: datetime,
 ) -> dict[LaneKey, tuple[ClaimedDelivery, ...]]:
-    """What is left to send after retractions have overtaken publications, with the `previous` that each now has."""
-    notes = {
-        (one.destination, one.lane, one.event.note.number)
-        for deliveries in covered.values()
-        for one in deliveries
-        if one.event.type == EventType.NOTE_PUBLISHED and one.event.note is not None
-    }
-    if not notes:
+    """What is left to send after what was overtaken is gone, with the `previous` that each now has."""
+    overtaken = await find_taken_back(connection, [one for deliveries in covered.values() for one in deliveries])
+    for (number, _), deliveries in covered.items():
+        if destinations[number].superseding:
+            overtaken += find_overtaken(deliveries)
+    if not overtaken:
         return covered
     strict = {number for number, one in destinations.items() if one.strict}
-    covered_now = {one.number for deliveries in covered.values() for one in deliveries}
-    gone, handed_on = await supersede_notes(connection, notes, covered_now, strict, now)
+    handed_on = await supersede(connection, overtaken, strict, now)
+    gone = {one.link.number for one in overtaken}
     return {
-        key: tuple(
+        place: tuple(
             one._replace(previous=handed_on.get(one.number, one.previous))
             for one in deliveries
             if one.number not in gone
         )
-        for key, deliveries in covered.items()
+        for place, deliveries in covered.items()
     }
 
 

@@ -57,6 +57,20 @@ class DeliveryView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnmatchedView:
+    """An event that nobody is owed. `unmatched`: why, by the name of each destination that could have had it."""
+
+    number: int
+    type: str
+    job: int | None
+    brand: str | None
+    profile_version: int | None
+    occurred_at: datetime
+    recorded_at: datetime
+    unmatched: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryHistory:
     """One delivery, the tries that did not simply succeed, and what operators did to it; both in order."""
 
@@ -104,6 +118,18 @@ async def find_delivery(connection: AsyncConnection, number: int) -> DeliveryHis
         attempts=tuple(dict(one) for one in (await connection.execute(tries)).mappings()),
         actions=tuple({**one, "numbers": codec.decode(one["numbers"])} for one in actions),
     )
+
+
+async def list_unmatched(
+    connection: AsyncConnection, *, brand: str | None = None, after: int = 0, limit: int = 100
+) -> list[UnmatchedView]:
+    """Events that nobody is owed though somebody could be told of them: in order of their numbers, after `after`."""
+    names = ("number", "type", "job", "brand", "profile_version", "occurred_at", "recorded_at", "unmatched")
+    query = select(*(event.c[name] for name in names)).where(event.c.unmatched.is_not(None), event.c.number > after)
+    if brand is not None:
+        query = query.where(event.c.brand == brand)
+    rows = (await connection.execute(query.order_by(event.c.number).limit(limit))).mappings()
+    return [UnmatchedView(**{**row, "unmatched": codec.decode(row["unmatched"])}) for row in rows]
 
 
 async def count_deliveries(connection: AsyncConnection) -> dict[str, int]:

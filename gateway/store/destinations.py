@@ -42,6 +42,11 @@ class Destination:
     strict: bool = True
     sandbox: bool = False
 
+    @property
+    def superseding(self) -> bool:
+        """Whether a visit's progress may be overtaken before it leaves."""
+        return self.settings.get("superseding") is True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDestination:

@@ -35,7 +35,10 @@ RANKS = (0, 1, 2)
 
 @dataclass(slots=True, kw_only=True)
 class NewEvent:
-    """A row of `event`: its members are the columns. `recipients` is how many deliveries are appended for it."""
+    """A row of `event`: its members are the columns. `recipients` is how many deliveries are appended for it.
+
+    `unmatched` is why there are none, by the destination's name, where somebody could have been told.
+    """
 
     number: int
     type: str
@@ -52,6 +55,7 @@ class NewEvent:
     occurred_at: datetime
     recorded_at: datetime
     recipients: int
+    unmatched: orjson.Fragment | None = None
     body: orjson.Fragment
 
 

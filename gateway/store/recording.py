@@ -97,7 +97,7 @@ async def record(connection: AsyncConnection, results: Iterable[LaneResult], now
     left_due = _give_back(writes, mine, owed, now)
     await writes.make()
     given_up = [result.given_up for result in mine.values()]
-    await hand_on(connection, [_link(one) for one in given_up if one is not None], strict=())
+    await hand_on(connection, [link_of(one) for one in given_up if one is not None], strict=())
     return Recorded(frozenset(by_place.keys() - owed.keys()), left_due)
 
 
@@ -190,7 +190,8 @@ def _attempt_row(tried: Tried) -> dict[str, Any]:
     }
 
 
-def _link(one: ClaimedDelivery) -> Link:
+def link_of(one: ClaimedDelivery) -> Link:
+    """Its place in the chain of versions."""
     return Link(
         number=one.number,
         destination=one.destination,

@@ -1,4 +1,4 @@
-"""Notes that were made private again before they left: their publication is overtaken by its retraction.
+"""What is overtaken before it leaves is superseded: recorded with what overtook it, and bridged.
 
 At claim only, under the lane's token: nobody else is sending what is judged here.
 """
@@ -6,129 +6,65 @@ At claim only, under the lane's token: nobody else is sending what is judged her
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from functools import cache
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Executable, bindparam, select, update
+from sqlalchemy import Executable, bindparam, update
 
-from gateway.core.events import EventType
 from gateway.core.values import dataclass
-from gateway.store.bridging import Link, hand_on, is_versioned
+from gateway.store.bridging import Link, hand_on
 from gateway.store.columns import Moment, Number
 from gateway.store.given import encode_rows, given
 from gateway.store.lanes import lower_owed
-from gateway.store.tables import delivery, event
+from gateway.store.tables import delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-_UNSETTLED = frozenset({"pending", "held"})
+
+class WhyOvertaken(StrEnum):
+    """Under which rule. Values are stable."""
+
+    # A note's publication by its retraction, or both by each other.
+    RETRACTED = "retracted"
+    # A visit's progress by how it went on.
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteDelivery:
-    """A publication or a retraction of one note on one lane. `covered`: an earlier claim has covered it."""
+class Overtaken:
+    """A delivery that will never be sent, and the delivery that is why."""
 
     link: Link
-    note: int
-    type: str
-    state: str
-    covered: bool
+    by: int
+    why: WhyOvertaken
 
 
-async def supersede_notes(
-    connection: AsyncConnection,
-    notes: Iterable[tuple[int, int, int]],
-    covered_now: Collection[int],
-    strict: Collection[int],
-    now: datetime,
-) -> tuple[set[int], dict[int, int | None]]:
-    """Settles what retractions overtook of `notes` (destination, lane, note), on lanes that the caller has claimed.
+async def supersede(
+    connection: AsyncConnection, overtaken: Collection[Overtaken], strict: Collection[int], now: datetime
+) -> dict[int, int | None]:
+    """Settles `overtaken` on lanes that the caller has claimed, in its transaction, by a constant number of statements.
 
-    In the caller's transaction, by a constant number of statements. `covered_now` are the deliveries whose count of
-    claims includes the present one. Returns the superseded numbers, and each changed `previous` by number.
+    `strict` are the destinations whose dead deliveries are still owed. Returns each changed `previous` by number.
     """
-    wanted = [{"destination": one, "key": key, "note": note} for one, key, note in sorted(notes)]
-    rows = await connection.execute(_history(connection.dialect.name), encode_rows(connection, wanted))
-    history = [
-        NoteDelivery(
-            link=Link(
-                number=row.number,
-                destination=row.destination,
-                lane=row.lane,
-                position=row.position,
-                previous=row.previous,
-                versioned=is_versioned(row.type, row.jobversion),
-            ),
-            note=row.note,
-            type=row.type,
-            state=row.state,
-            covered=row.claims > (1 if row.number in covered_now else 0),
-        )
-        for row in rows
-    ]
-    by = overtaken(history)
-    if not by:
-        return set(), {}
-    settled = [{"number": number, "by": other} for number, other in by.items()]
+    settled = [{"number": one.link.number, "by": one.by, "why": one.why} for one in overtaken]
     await connection.execute(_supersede(connection.dialect.name), {**encode_rows(connection, settled), "at": now})
-    left = [one.link for one in history if one.link.number in by]
-    counts = Counter((link.destination, link.lane) for link in left)
+    counts = Counter((one.link.destination, one.link.lane) for one in overtaken)
     lanes = [{"destination": one, "key": key, "count": count} for (one, key), count in sorted(counts.items())]
     await connection.execute(lower_owed(connection.dialect.name), encode_rows(connection, lanes))
-    return set(by), await hand_on(connection, left, strict)
-
-
-def overtaken(history: Iterable[NoteDelivery]) -> dict[int, int]:
-    """What is superseded, and by which delivery.
-
-    A publication not yet delivered, by the retraction after it; that retraction by the publication, if no claim before
-    this one ever covered a publication that it takes back.
-    """
-    by: dict[int, int] = {}
-    in_order = sorted(history, key=lambda one: (one.link.destination, one.link.lane, one.note, one.link.position))
-    for _, chain in groupby(in_order, key=lambda one: (one.link.destination, one.link.lane, one.note)):
-        published: list[NoteDelivery] = []
-        for one in chain:
-            if one.type == EventType.NOTE_PUBLISHED:
-                published.append(one)
-                continue
-            by.update({each.link.number: one.link.number for each in published if each.state in _UNSETTLED})
-            if published and one.state in _UNSETTLED and not any(each.covered for each in published):
-                by[one.link.number] = published[-1].link.number
-            published = []
-    return by
-
-
-@cache
-def _history(dialect: str) -> Executable:
-    rows = given(dialect, destination=Number, key=Number, note=Number)
-    columns = (delivery.c.number, delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.previous)
-    types = [EventType.NOTE_PUBLISHED.value, EventType.NOTE_RETRACTED.value]
-    of_note = (event.c.job == rows.c.key) & (event.c.note == rows.c.note) & event.c.type.in_(types)
-    of_lane = (
-        (delivery.c.event == event.c.number)
-        & (delivery.c.destination == rows.c.destination)
-        & (delivery.c.lane == rows.c.key)
-    )
-    return (
-        select(*columns, delivery.c.state, delivery.c.claims, event.c.note, event.c.type, event.c.jobversion)
-        .join_from(rows, event, of_note)
-        .join(delivery, of_lane)
-        .where(delivery.c.state != "superseded")
-    )
+    return await hand_on(connection, [one.link for one in overtaken], strict)
 
 
 @cache
 def _supersede(dialect: str) -> Executable:
-    rows = given(dialect, number=Number, by=Number)
+    rows = given(dialect, number=Number, by=Number, why=delivery.c.reason.type)
     values = {
         "state": "superseded",
-        "reason": "retracted",
+        "reason": rows.c.why,
         "superseded_by": rows.c.by,
         "settled_at": bindparam("at", type_=Moment()),
     }

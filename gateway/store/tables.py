@@ -263,8 +263,9 @@ caught_up = Table(
 )
 
 # Something that happened. `body` is canonical JSON without note texts; `recipients` is how many deliveries it was
-# appended for. `jobversion` is null for events without one; `position` orders the events of a job; `source` is the
-# name of the account, organization or channel whose job it is.
+# appended for. `unmatched` is why there were none (JSON, by destination), where somebody could have been told.
+# `jobversion` is null for events without one; `position` orders the events of a job; `source` is the name of the
+# account, organization or channel whose job it is.
 event = Table(
     "event",
     metadata,
@@ -283,8 +284,10 @@ event = Table(
     Column("occurred_at", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("recipients", SmallInteger, nullable=False),
+    Column("unmatched", Text),
     Column("body", Text, nullable=False),
     Index("ix_event_job", "job", "position"),
+    Index("ix_event_unmatched", "brand", "number", **_where("unmatched IS NOT NULL")),
     Index("ix_event_receipt", "record", postgresql_where=text("job IS NULL"), sqlite_where=text("job IS NULL")),
 )
 
@@ -313,7 +316,7 @@ destination = Table(
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.
 # `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
 # `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it and
-# were recorded (of a note's publication, those begun), `attempts` the tries that left the building. A first try that
+# were recorded (of what may be overtaken, those begun), `attempts` the tries that left the building. A first try that
 # succeeded has no row in `attempt`. `part` is how many of its messages a poller has acknowledged, while some are left.
 delivery = Table(
     "delivery",

@@ -246,6 +246,21 @@ def test_operators_list_show_and_skip_deliveries(terminal, staffed_url):
     assert terminal.ask("ledger")["difference"] == 0
 
 
+def test_operators_see_what_matched_no_destination_and_why(terminal, staffed_url):
+    asyncio.run(_without_destinations(staffed_url))
+    [told] = terminal.ask("deliveries", "unmatched", "--brand", "harborline")
+    assert (told["type"], told["unmatched"], told["id"][:4]) == ("job.offered", {}, "evt-")
+    assert terminal.ask("deliveries", "unmatched", "--after", told["id"]) == []
+    assert "destination" in terminal.run("deliveries", "unmatched").replace("\n", "")
+
+
+async def _without_destinations(url):
+    async with opened(url) as road:
+        await road.execute("DELETE FROM destination")
+        await road.gateway.keeper.refresh()
+        assert await road.receive(offer("A-1")) == ["applied"]
+
+
 def test_a_ledger_that_does_not_balance_is_an_exit_code(terminal, staffed_url):
     asyncio.run(_worked_on(staffed_url))
     asyncio.run(_lose_a_record(staffed_url))

@@ -41,10 +41,12 @@ def upgrade() -> None:
         sa.Column("occurred_at", MOMENT, nullable=False),
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.Column("recipients", sa.SmallInteger(), nullable=False),
+        sa.Column("unmatched", sa.Text()),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_event"),
     )
     op.create_index("ix_event_job", "event", ["job", "position"])
+    _create_partial_index("ix_event_unmatched", "event", ["brand", "number"], "unmatched IS NOT NULL")
     op.create_index(
         "ix_event_receipt",
         "event",

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.store.bridging import Link
-from gateway.store.superseding import NoteDelivery, overtaken
+from gateway.store.superseding_notes import NoteDelivery, taken_back
 
 
 def history(*steps, note=7):
@@ -42,8 +42,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_retraction_overtakes_what_has_not_left(case):
     steps, expected = CASES[case]
-    assert overtaken(history(*steps)) == expected
+    assert taken_back(history(*steps)) == expected
 
 
 def test_notes_do_not_touch_each_other():
-    assert overtaken([*history("published pending"), *history("retracted pending", note=8)]) == {}
+    assert taken_back([*history("published pending"), *history("retracted pending", note=8)]) == {}
