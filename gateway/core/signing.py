@@ -1,0 +1,25 @@
+"""Signatures of webhooks, as Standard Webhooks has them: HMAC-SHA256 over the id, the time stamp and the body."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PREFIX = "whsec_"
+
+
+def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
+    """The signature of one message under `secret` (`whsec_…`); `at` is seconds since 1970."""
+    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    made = hmac.digest(key, f"{message_id}.{at}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(made).decode()}"
+
+
+def signatures(secrets: Iterable[str], message_id: str, at: int, body: bytes) -> str:
+    """What stands in `webhook-signature`: one signature for each of `secrets`."""
+    return " ".join(sign(secret, message_id, at, body) for secret in secrets)
