@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import orjson
 import typer
 
 from gateway.simulation.behaviour import Behaviour, Flaw, Way
 from gateway.simulation.brand import SimulatedBrand
-from gateway.simulation.certificates import Certificates, make_certificates
 from gateway.simulation.ending import until_told
 from gateway.simulation.offering import STEPS, NotOffered, Sender, offer_carelessly
+
+if TYPE_CHECKING:
+    from gateway.simulation.certificates import Certificates
 
 NOT_SO, USAGE = 1, 2
 
@@ -60,10 +62,6 @@ def brand(
         return
     if (certificate is None) != (key is None):
         _fail("--certificate and --key go together", USAGE)
-    certificates = Certificates(certificate, key) if certificate and key else None
-    if ca_file is not None:
-        names = tuple(name or ("localhost", "127.0.0.1"))
-        certificates = make_certificates(ca_file.parent / f"{ca_file.stem}-keys", ca_file, names)
     with contextlib.ExitStack() as stack:
         one = SimulatedBrand(
             secrets=tuple(secret or ()),
@@ -72,7 +70,7 @@ def brand(
                 way=behaviour, status=status, after_ms=answer_after, retry_after=retry_after, rate=rate
             ),
             flaws=frozenset(flaw or ()),
-            certificates=certificates,
+            certificates=_find_certificates(certificate, key, ca_file, name),
             record=stack.enter_context(record.open("ab", buffering=0)) if record else None,
             seed=seed,
         )
@@ -80,6 +78,19 @@ def brand(
     typer.echo(orjson.dumps(one.arrivals.summary(), option=orjson.OPT_INDENT_2).decode())
     if not one.arrivals.is_well:
         raise typer.Exit(NOT_SO)
+
+
+def _find_certificates(
+    certificate: Path | None, key: Path | None, ca_file: Path | None, names: list[str] | None
+) -> Certificates | None:
+    """The given ones, or new ones, or none: then it speaks http."""
+    from gateway.simulation.certificates import Certificates, make_certificates
+
+    if ca_file is not None:
+        return make_certificates(
+            ca_file.parent / f"{ca_file.stem}-keys", ca_file, tuple(names or ("localhost", "127.0.0.1"))
+        )
+    return Certificates(certificate, key) if certificate and key else None
 
 
 async def _listen(one: SimulatedBrand, host: str, port: int) -> None:
