@@ -124,8 +124,8 @@ async def _repeat_applied_once(trial: Trial) -> Found:
     first, again = await _twice(trial)
     if not trial.confirms:
         return Found(Verdict.NOT_JUDGED, "its answers do not confirm what was applied")
-    if isinstance(first, NoReply) or isinstance(again, NoReply):
-        return Found(Verdict.FAILED, said_of(again))
+    if isinstance(first, NoReply) or isinstance(again, NoReply) or not trial.is_taken(again):
+        return Found(Verdict.NOT_JUDGED, f"it was not taken again: {said_of(again)}")
     told = f"{said_of(first)}; again: {said_of(again)}"
     return _found(first.applied is not None and first.applied == again.applied, told)
 

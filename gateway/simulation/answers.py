@@ -26,9 +26,9 @@ def say(writer: asyncio.StreamWriter, status: int, told: dict[str, Any], **heade
     writer.write(head(status, len(body), Content_Type="application/json", **headers) + body)
 
 
-def refuse(writer: asyncio.StreamWriter, status: int, behaviour: Behaviour) -> None:
+def refuse(writer: asyncio.StreamWriter, status: int, behaviour: Behaviour, headers: dict[str, str]) -> None:
     """Anything but 2xx."""
-    headers = {}
+    headers = dict(headers)
     if behaviour.retry_after is not None:
         headers["Retry_After"] = str(behaviour.retry_after)
     if behaviour.way is Way.REDIRECT:
@@ -36,7 +36,9 @@ def refuse(writer: asyncio.StreamWriter, status: int, behaviour: Behaviour) -> N
     say(writer, status, {"problem": "not taken"}, **headers)
 
 
-async def accept(writer: asyncio.StreamWriter, behaviour: Behaviour, told: dict[str, Any]) -> bool:
+async def accept(
+    writer: asyncio.StreamWriter, behaviour: Behaviour, told: dict[str, Any], headers: dict[str, str]
+) -> bool:
     """200, in whatever way; returns whether the connection can be used again."""
     match behaviour.way:
         case Way.BREAK_OFF:
@@ -49,7 +51,7 @@ async def accept(writer: asyncio.StreamWriter, behaviour: Behaviour, told: dict[
         case Way.GARBLED:
             writer.write(head(200, len(_GARBLED), Content_Type="application/json") + _GARBLED)
         case _:
-            say(writer, 200, told)
+            say(writer, 200, told, **headers)
     return True
 
 

@@ -109,12 +109,12 @@ class SimulatedBrand:
             # Until the other side has had enough.
             await reader.read()
             return False
-        keeps = True
+        closes = Flaw.CLOSES_EACH_TIME in self.flaws
+        headers = {"Connection": "close"} if closes else {}
         if status == OK and behaviour.takes:
-            keeps = await accept(writer, behaviour, told)
-        else:
-            refuse(writer, status, behaviour)
-        return keeps and Flaw.CLOSES_EACH_TIME not in self.flaws
+            return await accept(writer, behaviour, told, headers) and not closes
+        refuse(writer, status, behaviour, headers)
+        return not closes
 
     def _next_behaviour(self) -> Behaviour:
         if self.behaviour.rate < 1 and self._chance.random() >= self.behaviour.rate:
