@@ -42,7 +42,8 @@ _TRUSTED = frozenset({Trust.GOOD, Trust.UNCHECKED})
 class SimulatedBrand:
     """`secrets`: whose signatures hold; without any none is checked. `confirms`: answers say what was applied.
 
-    What it has seen outlives `stop`, so that it can go down and come back. `record` gets each call as a line of JSON.
+    What it has seen outlives `stop`, so that it can go down and come back. `record` gets each call as a line of JSON,
+    `on_taken` the body of each that is taken.
     """
 
     secrets: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class SimulatedBrand:
     flaws: frozenset[Flaw] = frozenset()
     certificates: Certificates | None = None
     record: IO[bytes] | None = None
+    on_taken: Callable[[bytes], None] | None = None
     seed: int = 0
     clock: Callable[[], float] = time.time
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -132,6 +134,8 @@ class SimulatedBrand:
         if letter is not None and behaviour.takes and status == OK:
             place = self.arrivals.take(letter)
             told = self._confirmed(letter, place)
+            if self.on_taken is not None:
+                self.on_taken(call.body)
             if place is Place.DUPLICATE and Flaw.REFUSES_REPEATS in self.flaws:
                 status = 409
         self._write(call, letter, trust, place, status)
