@@ -235,8 +235,8 @@ def _check_private(found: Findings) -> Verdict:
 def _check_webhooks(found: Findings) -> Iterator[Verdict]:
     for name, seen in found.webhooks.items():
         said = (
-            f"{name}: {seen['taken']} webhooks taken, {seen['waited']} had waited while it was down; every signature "
-            f"good, each job in order, {seen['duplicate']} twice"
+            f"{name}: {seen['taken']} webhooks, {seen['waited']} of them after it had been down; each signature good, "
+            f"each job in order, {seen['duplicate']} twice"
         )
         wrong = list(seen["troubles"])
         if not seen["waited"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from gateway.demo.watch import Watch
     from gateway.store.database import Database
 
-FEW, DOWN_SECONDS = 10, 4.0
+# It goes down when it has heard a little, and comes back when this much waits, or after so long.
+FEW, MANY, LONGEST_SECONDS, LOOK_SECONDS = 10, 15, 20.0, 0.25
 
 
 @dataclass(slots=True)
@@ -56,16 +58,19 @@ class WebhookPartner:
             await brand.stop()
 
     async def go_down_and_come_back(self) -> None:
-        """Down once it has heard a little, for some seconds; told as part of the story."""
+        """Down once it has heard a little, until something waits for it; told as part of the story."""
         brand = self._listening()
         await self._until_taken(FEW)
         await brand.stop()
         self.watch.say(f"the webhook of {self.stage.webhook.brand} is down: what it is owed waits, all else goes on")
-        await asyncio.sleep(DOWN_SECONDS)
-        self.waited = await self._count_owed()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_SECONDS):
+                while self.waited < MANY:
+                    await asyncio.sleep(LOOK_SECONDS)
+                    self.waited = await self._count_owed()
         await brand.start()
-        self.watch.say(f"the webhook of {self.stage.webhook.brand} is back: {self.waited} wait for the next try")
         before = len(self.taken)
+        self.watch.say(f"the webhook of {self.stage.webhook.brand} is back: {self.waited} wait for the next try")
         await self._until_taken(before + self.waited)
         order = "in order" if brand.arrivals.is_well else "NOT as they should"
         self.watch.say(f"what waited for the webhook of {self.stage.webhook.brand} has arrived, {order}")

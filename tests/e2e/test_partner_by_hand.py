@@ -119,6 +119,12 @@ def test_what_cannot_be_certified_is_said(terminal, words, told, code):
     assert told in terminal.run("certify", *words, code=code)
 
 
+def test_http_is_not_certified_where_it_is_not_allowed(terminal):
+    import_webhook(terminal, "http://partner.example/hooks", sandbox="true")
+    terminal.variables["GATEWAY_WEBHOOK_PLAIN"] = "false"
+    assert "is not at https://" in terminal.run("certify", "harborline", "--secret", SECRET, code=NOT_SO)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
