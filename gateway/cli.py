@@ -14,6 +14,7 @@ import typer
 import uvloop
 
 from gateway.cli_brands import brands
+from gateway.cli_certify import certify
 from gateway.cli_deliveries import deliveries
 from gateway.cli_destination_secrets import rotate, secret
 from gateway.cli_destinations import destinations
@@ -43,6 +44,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(simulate, name="simulate")
 app.command()(ledger)
 app.command()(doctor)
+app.command()(certify)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.demo.chart import CHART, Row, count_rows
@@ -25,7 +25,8 @@ _NAMED = 5
 class Findings:
     """Everything that was read when the traffic had come to rest.
 
-    `topic_of` maps a destination to its topic, or to whoever polls it; feeds by cursor are not in it.
+    `topic_of` maps a destination to its topic, to whoever polls it, or to itself where it is a webhook; feeds by cursor
+    are not in it. `webhooks` is what the partner behind each has counted.
     """
 
     jobs: Sequence[JobLine]
@@ -39,6 +40,7 @@ class Findings:
     sent: int
     released: str
     pollers: tuple[str, ...] = ()
+    webhooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def delivered(self) -> Counter[str]:
         """How many deliveries each topic, or poller, was given."""
@@ -117,6 +119,7 @@ def check_all(found: Findings, world: World) -> list[Verdict]:
         _check_answers(found, world),
         _check_waiting(found),
         _check_private(found),
+        *_check_webhooks(found),
         *check_counts(found),
     ]
 
@@ -229,6 +232,18 @@ def _check_private(found: Findings) -> Verdict:
     )
 
 
+def _check_webhooks(found: Findings) -> Iterator[Verdict]:
+    for name, seen in found.webhooks.items():
+        said = (
+            f"{name}: {seen['taken']} webhooks, {seen['waited']} of them after it had been down; each signature good, "
+            f"each job in order, {seen['duplicate']} twice"
+        )
+        wrong = list(seen["troubles"])
+        if not seen["waited"]:
+            wrong.append("nothing had to wait for it")
+        yield Verdict(said, tuple(wrong))
+
+
 def _check_doors(found: Findings, *, alone: bool) -> Verdict:
     counted = sum(flow.total for door, flow in found.doors.items() if door != INTERNAL_DOOR)
     said = f"doors: {counted} records counted in, {found.sent} sent by the partners"
@@ -242,9 +257,11 @@ def _check_feeds(found: Findings) -> Verdict:
     wrong = list(_wrong_feeds(found, feeds))
     records, duplicates = sum(feed.records for feed in feeds.values()), sum(feed.duplicates for feed in feeds.values())
     fetched = sum(feed.records for topic, feed in feeds.items() if topic in found.pollers)
+    posted = sum(feed.records for topic, feed in feeds.items() if topic in found.webhooks)
+    topics = len(feeds) - len(found.pollers) - len(found.webhooks)
     said = (
-        f"feeds: {records} records read back, {records - fetched} from {len(feeds) - len(found.pollers)} topics and "
-        f"{fetched} by {len(found.pollers)} pollers, {duplicates} of them duplicates, no gaps"
+        f"feeds: {records} records read back, {records - fetched - posted} from {topics} topics, {posted} by webhook "
+        f"and {fetched} by {len(found.pollers)} pollers, {duplicates} of them duplicates, no gaps"
     )
     return Verdict(said, tuple(wrong))
 

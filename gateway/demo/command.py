@@ -47,20 +47,26 @@ def run_demo(settings: Settings, *, stay: bool, picture: Path | None) -> bool:
 async def _run(stage: Stage, console: Console, begun: float, picture: Path | None, *, stay: bool) -> bool:
     async with opened(stage) as database:
         play = Play(stage, console, database, begun)
-        found, verdicts = await play.run()
-        print_report(console, found, verdicts)
-        balanced = not any(verdict.wrong for verdict in verdicts)
-        verdict = "everything balances" if balanced else "something does not balance: see above"
-        console.print(f"{verdict}; {time.monotonic() - begun:.0f} s", style="bold green" if balanced else "bold red")
-        if picture is not None:
-            save_picture(picture, found, verdicts)
-            console.print(f"the picture is {picture}")
-        print_next(console, stage, goes_on=stay and balanced)
-        if stay and balanced:
-            console.print("traffic goes on; Ctrl-C ends it", style="bold")
-            verdicts = await play.go_on(_told_to_stop())
-            print_verdicts(console, verdicts)
-        return not any(verdict.wrong for verdict in verdicts)
+        async with play.partner.listening():
+            return await _perform(stage, console, play, picture, stay=stay)
+
+
+async def _perform(stage: Stage, console: Console, play: Play, picture: Path | None, *, stay: bool) -> bool:
+    found, verdicts = await play.run()
+    print_report(console, found, verdicts)
+    balanced = not any(verdict.wrong for verdict in verdicts)
+    verdict = "everything balances" if balanced else "something does not balance: see above"
+    took = time.monotonic() - play.watch.begun
+    console.print(f"{verdict}; {took:.0f} s", style="bold green" if balanced else "bold red")
+    if picture is not None:
+        save_picture(picture, found, verdicts)
+        console.print(f"the picture is {picture}")
+    print_next(console, stage, goes_on=stay and balanced)
+    if stay and balanced:
+        console.print("traffic goes on; Ctrl-C ends it", style="bold")
+        verdicts = await play.go_on(_told_to_stop())
+        print_verdicts(console, verdicts)
+    return not any(verdict.wrong for verdict in verdicts)
 
 
 def _told_to_stop() -> asyncio.Event:

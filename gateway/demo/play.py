@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.children import port_answers
 from gateway.demo.checks import Findings, Verdict, check_all, check_counts, count_expected, unfinished
+from gateway.demo.partner import WebhookPartner
 from gateway.demo.stage import MARGIN_SECONDS, Stage, StageFailed
 from gateway.demo.watch import Watch
 from gateway.simulation.roads import KAFKA, LABELS
@@ -46,6 +47,7 @@ class Play:
         self._database = database
         self._released = ""
         self.watch = Watch(stage, console, (), begun=begun)
+        self.partner = WebhookPartner(stage, self.watch, database)
 
     async def run(self) -> tuple[Findings, list[Verdict]]:
         """Every story once; returns what was found when all had come to rest."""
@@ -62,7 +64,7 @@ class Play:
                 self._stage.start_partner("enterprise", account, pace=PACE) for account in self._stage.world.enterprises
             ]
             self._stage.start_partner("customer", pace=PACE)
-            async with _beside(self._map_what_is_unmapped()):
+            async with _beside(self._map_what_is_unmapped()), _beside(self.partner.go_down_and_come_back()):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(STORIES_SECONDS):
                         while any(child.is_alive for child in enterprises):
@@ -77,6 +79,7 @@ class Play:
         """Traffic until `stop` is set; then everything is counted once more."""
         # Read again from the beginning, since all of it is counted again.
         self.watch.seen.clear()
+        self.partner.show_again()
         async with _beside(self.watch.run()):
             for provider in self._stage.world.providers:
                 self._stage.start_partner("provider", provider, pace=CALM_PACE, first=first, rounds=0)
@@ -125,7 +128,7 @@ class Play:
 
     async def _read(self) -> dict[str, str]:
         """Where the demo reads what each destination was given; nobody here reads feeds by cursor."""
-        return await self._topics() | await self._polled()
+        return await self._topics() | await self._polled() | {self.partner.name: self.partner.name}
 
     async def _providers_are_known(self) -> bool:
         async with self._database.snapshot() as connection:
@@ -217,6 +220,7 @@ class Play:
                 sent=self._stage.sent_before,
                 released=self._released,
                 pollers=self.watch.pollers,
+                webhooks={self.partner.name: self.partner.summary()},
             )
 
     async def _all_was_taken_in(self) -> bool:

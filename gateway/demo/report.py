@@ -186,13 +186,14 @@ def _ledger(found: Findings) -> RenderableType:
 
 
 def _topics(found: Findings) -> RenderableType:
-    table = _table("Read back", "topic, or who polls", "road", "jobs", "delivered", "records", "twice", "gaps")
+    table = _table("Read back", "topic, webhook, or who polls", "road", "jobs", "delivered", "records", "twice", "gaps")
     feeds = read_back(found.seen)
     for name, delivered in found.delivered().items():
         feed = feeds.get(name)
         if feed is None:
             continue
         road = LABELS["connect"] if name in found.pollers else LABELS["kafka"]
+        road = "webhook" if name in found.webhooks else road
         told = (feed.jobs, delivered, feed.records, feed.duplicates, len(feed.gaps))
         table.add_row(name, road, *map(str, told))
     return table

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from gateway.brands import import_folder
 from gateway.children import Child, free_port
 from gateway.demo.folders import kept_secret_keys, own_folder
+from gateway.demo.webhook_brand import WebhookBrand, set_webhook
 from gateway.embedded import EmbeddedBroker
 from gateway.keys import Wanted, create_key
 from gateway.outbound.topics import ensure_topics
@@ -54,6 +55,7 @@ class Stage:
     settings: Settings
     environment: dict[str, str]
     world: World
+    webhook: WebhookBrand
     gateway: Child
     partners: list[Child] = field(default_factory=list)
     sent_before: int = 0
@@ -142,17 +144,18 @@ def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = stack.enter_context(own_folder(root))
         shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden", "inbound"))
-        settings = _own(settings, folder, _servers(settings, folder, stack))
+        world = load_world()
+        webhook = set_webhook(folder, world)
+        settings = _own(settings, folder, webhook, _servers(settings, folder, stack))
         if settings.secret_keys is None:
             settings = settings.model_copy(update={"secret_keys": SecretStr(kept_secret_keys(root))})
         environment = _environment(settings)
         upgrade(settings.database_url)
-        world = load_world()
         keys = asyncio.run(_prepare(settings, world))
         gateway = Child(
             "the gateway", [sys.executable, "-m", "gateway", "run"], folder / "gateway.log", env=environment
         )
-        stage = Stage(folder, settings, environment, world, gateway)
+        stage = Stage(folder, settings, environment, world, webhook, gateway)
         _write_for_owner(stage.edge_file, orjson.dumps({"url": stage.url, "keys": keys}))
         _write_for_owner(stage.token_file, keys[world.first_by(V1)]["token"].encode())
         stack.enter_context(gateway)
@@ -166,8 +169,8 @@ def _servers(settings: Settings, folder: Path, stack: ExitStack) -> str:
     return stack.enter_context(EmbeddedBroker(log=folder / "broker.log")).servers
 
 
-def _own(settings: Settings, folder: Path, servers: str) -> Settings:
-    """The settings with what a demo has for itself alone: database, topics, brands, a short margin."""
+def _own(settings: Settings, folder: Path, webhook: WebhookBrand, servers: str) -> Settings:
+    """The settings with what a demo has for itself alone: database, topics, brands, a webhook, a short margin."""
     embedded = settings.kafka_servers in {None, "embedded", "off"}
     prefix = settings.topic_prefix if embedded else f"demo-{uuid.uuid4().hex[:6]}."
     return settings.model_copy(
@@ -181,6 +184,8 @@ def _own(settings: Settings, folder: Path, servers: str) -> Settings:
             "expiry_margin_seconds": MARGIN_SECONDS,
             "http_host": "127.0.0.1",
             "http_port": free_port(),
+            "webhook_networks": "127.0.0.0/8",
+            "webhook_ca_file": webhook.ca_file,
         }
     )
 
@@ -196,6 +201,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "expiry_margin_seconds",
         "http_host",
         "http_port",
+        "webhook_networks",
+        "webhook_ca_file",
     )
     told = {f"GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names}
     if settings.secret_keys is not None:

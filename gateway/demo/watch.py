@@ -1,6 +1,6 @@
 """Reads everything that leaves the gateway: tells it line by line as it happens, and keeps it to be counted.
 
-What is on topics it reads there; what pollers were handed, in the files that they keep.
+What is on topics it reads there; what pollers were handed, in the files that they keep; webhooks are told to it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ def coloured(status: JobStatus, closure: str | None = None) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One record of an outbound topic, or one message that a poller was handed: its `topic` is then the poller."""
+    """One record of an outbound topic, or one message that a poller was handed: its `topic` is then the poller.
+
+    Of a webhook it is the destination.
+    """
 
     topic: str
     told: Told
@@ -75,8 +78,7 @@ class Watch:
                 if not line.endswith(b"\n"):
                     break
                 place += len(line)
-                self.seen.append(Seen(poller, reader.read(orjson.loads(line)), line))
-                self._tell(self.seen[-1])
+                self.take(Seen(poller, reader.read(orjson.loads(line)), line))
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _read_topics(self) -> None:
@@ -87,8 +89,12 @@ class Watch:
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for record in records:
                         told = read_told(record.value, record.headers)
-                        self.seen.append(Seen(record.topic.removeprefix(prefix), told, record.value))
-                        self._tell(self.seen[-1])
+                        self.take(Seen(record.topic.removeprefix(prefix), told, record.value))
+
+    def take(self, one: Seen) -> None:
+        """What somebody else has read."""
+        self.seen.append(one)
+        self._tell(one)
 
     def say(self, what: str) -> None:
         """A line of the demo's own."""

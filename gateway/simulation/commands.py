@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
@@ -14,8 +13,10 @@ import typer
 from aiokafka.errors import KafkaConnectionError
 
 from gateway.outbound.topics import Cluster, ensure_topics
+from gateway.simulation.brand_command import brand
 from gateway.simulation.customer import run_customers
 from gateway.simulation.edge import NotAnswered, load_edge
+from gateway.simulation.ending import until_told
 from gateway.simulation.enterprise import NotTold, run_enterprise
 from gateway.simulation.polled import Reader, poll
 from gateway.simulation.post import Line
@@ -26,7 +27,8 @@ from gateway.simulation.world import World, load_world
 _One_contra = TypeVar("_One_contra", contravariant=True)
 
 simulate = typer.Typer(
-    help="Simulated partners: enterprise, provider, customer; or the whole world.", no_args_is_help=True
+    help="Simulated partners: enterprise, provider, customer; or the whole world; a brand's webhook.",
+    no_args_is_help=True,
 )
 
 Servers = Annotated[str, typer.Option(envvar="GATEWAY_KAFKA_SERVERS", help="host:port,… of the broker")]
@@ -91,6 +93,9 @@ simulate.command("provider", help="A provider: works on what its work feed bring
 )
 
 
+simulate.command()(brand)
+
+
 @simulate.command()
 def customer(
     servers: Servers, prefix: Prefix = "gateway.", pace: Pace = 0.2, rounds: Rounds = 1, first: First = 1
@@ -142,7 +147,7 @@ def _unknown(name: str, known: Any) -> None:
 def _run(living: Coroutine[Any, Any, None]) -> None:
     """Runs a partner until it ends, or SIGTERM or SIGINT ends it."""
     try:
-        asyncio.run(_until_told(living))
+        asyncio.run(until_told(living))
     except* (NotTold, NotAnswered) as group:
         for error in group.exceptions:
             typer.echo(str(error), err=True)
@@ -150,14 +155,3 @@ def _run(living: Coroutine[Any, Any, None]) -> None:
     except* KafkaConnectionError:
         typer.echo("the broker does not answer: check --servers (GATEWAY_KAFKA_SERVERS)", err=True)
         raise typer.Exit(NOT_SO) from None
-
-
-async def _until_told(living: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.ensure_future(living)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        return

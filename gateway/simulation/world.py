@@ -18,13 +18,14 @@ _FILE = Path(__file__).with_name("world.yaml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
-    """`names` says how its offers name the provider: handle, number or routing."""
+    """`names` says how its offers name the provider: handle, number or routing. `webhook`: the demo adds one."""
 
     name: str
     prefix: str
     names: str
     provider: str
     other: str
+    webhook: bool = False
     stories: tuple[str, ...]
 
 

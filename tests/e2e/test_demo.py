@@ -37,6 +37,7 @@ def test_the_demo_balances_and_says_so(tmp_path):
     assert re.search(r"ledger: \d+ records in, \d+ deliveries owed, difference 0", said)
     assert "by Connect: meridian-homecare, summit-home-repair" in said
     assert int(re.search(r"and (\d+) by 3 pollers", said).group(1)) >= 60
+    assert int(re.search(r"\.web: \d+ webhooks, (\d+) of them after it had been down", said).group(1)) >= 1
     assert "everything balances" in said
     assert "make demo STAY=1" in said.partition("try next:")[2]
     assert picture.read_text(encoding="utf-8").startswith("<svg")

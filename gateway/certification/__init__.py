@@ -1,0 +1,1 @@
+"""`gateway certify`: a partner's webhook is tried out, item by item, with work that does not exist."""
