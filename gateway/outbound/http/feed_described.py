@@ -41,7 +41,7 @@ the CloudEvent on one line. The first block has an `id` and no `data`: where the
 seconds while nothing else does.
 
 Streams end: when the gateway stops, when the key is revoked or its feeds are others, when the listener takes next to
-nothing of what waits for it in 10 seconds. Whoever comes back with the last `id` misses nothing, and gets nothing twice.
+nothing of what waits for it in 10 seconds. Whoever comes back with the last `id` misses nothing and gets nothing twice.
 
 The token goes in the header `Authorization`, as everywhere; never in the address, where logs would keep it. A browser's
 `EventSource` cannot send one: read the answer of `fetch` instead."""
