@@ -155,8 +155,8 @@ class Live:
                     await self._follow()
                 except Exception as error:  # noqa: BLE001 - whatever it is, those who listen need not come again
                     log.warning("live.waits", error=type(error).__name__)
-                    await asyncio.sleep(POLL)
-                await asyncio.sleep(TOGETHER)
+                    await asyncio.wait([stopping], timeout=POLL)
+                await asyncio.wait([stopping], timeout=TOGETHER)
         finally:
             stopping.cancel()
 
