@@ -28,11 +28,13 @@ from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.feed import FeedReader
 from gateway.outbound.inspection import UNREACHABLE, reach
+from gateway.outbound.live import Live
 from gateway.outbound.poll_queue import PollQueue
 from gateway.relays import make_publishers, make_relay, run_relays
 from gateway.server import serve as serve_edge
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
+from gateway.store.feeds import CHANNEL as FEED_CHANNEL
 from gateway.store.keys import CHANNEL as KEYS_CHANNEL
 from gateway.store.keys import CallerKind
 from gateway.store.numbers import Numbers
@@ -69,6 +71,8 @@ class Gateway:
         self.database = Database(settings.database_url)
         self.keeper = Keeper(self.database)
         self.doors = Doors(settings.topic_prefix, lambda: self.keeper.own_topics)
+        reader = FeedReader(self.database, self.render, ready=self.know_profiles_of)
+        self.live = Live(self.database, reader, self.owed_to, most=settings.live_streams)
         self.wakes: list[asyncio.Event] = []
         self.stop = asyncio.Event()
 
@@ -128,10 +132,6 @@ class Gateway:
             log.warning("booking.off", why="GATEWAY_SECRET_KEYS names no key: booking pages cannot be used")
         limits = Limits(self.settings.bookings_per_address, self.settings.bookings_per_page)
         return Desk(self.database, gathering, lambda: self.keeper.directory, self.settings.signer, limits)
-
-    def make_feed_reader(self) -> FeedReader:
-        """What serves the calls of those who read by cursor. It may be shared by all of them."""
-        return FeedReader(self.database, self.render, ready=self.know_profiles_of)
 
     async def know_profiles(self, claim: Claim) -> None:
         """Returns when every version that the claim's events name is known."""
@@ -223,9 +223,10 @@ class Gateway:
         gathering = Gathering(self.make_receiver().receive)
         edge = self.make_edge(callers, gathering, self.make_booking(gathering))
         told = wakeups.listen(self.settings.database_url, KEYS_CHANNEL, callers.hear, callers.doubt)
+        grown = wakeups.listen(self.settings.database_url, FEED_CHANNEL, self.live.wake)
         try:
             async with asyncio.TaskGroup() as group:
-                work = (gathering.run(), self._note_use(callers), told)
+                work = (gathering.run(), self._note_use(callers), told, self.live.run(self.stop), grown)
                 behind = [group.create_task(one) for one in work]
                 host, port = self.settings.http_host, self.settings.http_port
                 await serve_edge(edge, host, port, self.stop, self.settings.proxies)
@@ -242,7 +243,7 @@ class Gateway:
             callers,
             gathering,
             self.make_poll_queue(),
-            self.make_feed_reader(),
+            self.live,
             owed_to=self.owed_to,
             keeper=self.keeper,
             booking=booking,
@@ -272,7 +273,7 @@ class Gateway:
     async def _relay(self) -> None:
         """One relay for each kind of destination, and beside them what keeps the secrets of webhooks present."""
         signing = SigningSecrets(self.database, self.settings.sealer)
-        publishers = make_publishers(self.settings, signing)
+        publishers = make_publishers(self.settings, signing, self.live.wake)
         relays = [
             make_relay(self.settings, self.database, publisher, self.render, self.know_profiles)
             for publisher in publishers

@@ -25,6 +25,7 @@ from gateway.outbound.http import connect_described as connect_out_described
 from gateway.outbound.http import feed_described
 from gateway.outbound.http.connect import agent_ack, agent_out
 from gateway.outbound.http.feed import feed
+from gateway.outbound.http.live import live_feed
 from gateway.schemas import CONTRACTS
 from gateway.web.described import Answer, Operation, Proof
 from gateway.web.direct import Direct
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gateway.inbound.gathering import Gathering
     from gateway.inbound.http.booking.desk import Desk
     from gateway.keeper import Keeper
-    from gateway.outbound.feed import FeedReader
+    from gateway.outbound.live import Live
     from gateway.outbound.poll_queue import PollQueue
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
@@ -87,7 +88,7 @@ def make_edge(
     callers: Callers,
     gathering: Gathering,
     queue: PollQueue,
-    reader: FeedReader,
+    live: Live,
     *,
     owed_to: Callable[[Caller], Sequence[Destination]],
     keeper: Keeper,
@@ -108,8 +109,9 @@ def make_edge(
         ("POST", "/agent/in"): agent_in(callers, gathering, lambda: keeper.directory),
         ("POST", "/agent/out"): agent_out(callers, queue, owed_to),
         ("POST", "/agent/ack"): agent_ack(callers, queue, owed_to),
+        ("GET", "/v1/feed/live"): live_feed(callers, live, owed_to),
     }
-    edge.add_route("/v1/feed", feed(callers, reader, owed_to), methods=["GET"], name="feed")
+    edge.add_route("/v1/feed", feed(callers, live.reader, owed_to), methods=["GET"], name="feed")
     edge.add_route("/v1/records", own_records(callers, database), methods=["GET"], name="records")
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
     reads = JobReads(callers, database, lambda: keeper.profiles)

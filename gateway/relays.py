@@ -19,7 +19,7 @@ from gateway.webhooks import make_webhooks
 from gateway.wide_events import log_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.destination_secrets import SigningSecrets
     from gateway.outbound.publisher import Publisher
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 PUBLISH_SHARE = 0.3
 
 
-def make_publishers(settings: Settings, signing: SigningSecrets) -> list[Publisher]:
-    """One for each kind; Kafka's where there is a broker."""
+def make_publishers(settings: Settings, signing: SigningSecrets, fed: Callable[[], None]) -> list[Publisher]:
+    """One for each kind; Kafka's where there is a broker. `fed` is called when a feed has grown."""
     within = settings.relay_lease_seconds * PUBLISH_SHARE
-    publishers: list[Publisher] = [FeedPublisher(), make_webhooks(settings, signing, timeout=within)]
+    publishers: list[Publisher] = [FeedPublisher(fed), make_webhooks(settings, signing, timeout=within)]
     if settings.kafka_servers != "off":
         publishers.append(KafkaPublisher(make_cluster(settings), topic_prefix=settings.topic_prefix, timeout=within))
     return publishers

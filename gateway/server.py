@@ -1,10 +1,11 @@
-"""The server of the HTTP edge: it listens, cuts off whoever sends too slowly, and ends when it is told to."""
+"""The server of the HTTP edge: it listens, cuts off whoever sends or takes too slowly, and ends when it is told to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -21,16 +22,27 @@ log = logging.getLogger(__name__)
 BACKLOG = 1024
 HEAD_SECONDS = 10.0
 LONGEST_HEAD = 65_536
+# Whoever has left so much of an answer that no more is written takes at least this much of it in so many seconds.
+TAKING_SECONDS = 10.0
+LEAST_TAKEN = 16_384
+# What the machine keeps for it besides: by itself it would be megabytes, and they leave in pieces as large.
+UNSENT = 16_384
+# At the end anything at all counts, but sooner.
+ENDING_SECONDS = 2.0
+# As many connections as the machine lets a process have, and no more than these.
+MOST_FILES = 65_536
 
 
 class Impatient(HttpToolsProtocol):
-    """Lets go of a connection that sends no whole head of a request in time, or one without end.
+    """Lets go of a connection that sends no whole head of a request in time, or one without end, or takes no answer.
 
     What comes after the head is the endpoint's to wait for (`web.bodies`), and an idle connection uvicorn's.
     """
 
     _waiting: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
     _head = 0
+    _ends = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,7 +57,41 @@ class Impatient(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if not self._ends:
+            self._watch(TAKING_SECONDS, LEAST_TAKEN)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self._ends:
+            self._stop_watching()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._ends = True
+        # An answer that nobody takes would be waited for without end.
+        self._watch(ENDING_SECONDS, 1)
+
+    def _watch(self, seconds: float, least: int) -> None:
+        self._stop_watching()
+        left = self.transport.get_write_buffer_size()
+        self._taking = self.loop.call_later(seconds, self._insist_on_taking, left, seconds, least)
+
+    def _insist_on_taking(self, before: int, seconds: float, least: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if before and left and before - left < least:
+            self.transport.abort()
+        else:
+            self._watch(seconds, least)
+
+    def _stop_watching(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _wait_for_head(self, came: int) -> None:
         self._head += came
@@ -74,8 +120,11 @@ async def serve(application: ASGIApp, host: str, port: int, stop: asyncio.Event,
 
     Of `proxies` (addresses and networks), and of nobody else, it is believed for whom they call.
     """
+    _allow_connections()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:
+        # Its connections inherit it.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         log.info("edge.listens", extra={"host": host, "port": listening.getsockname()[1]})
         config = uvicorn.Config(
             application,
@@ -95,3 +144,11 @@ async def serve(application: ASGIApp, host: str, port: int, stop: asyncio.Event,
         stopping.cancel()
         server.should_exit = True
         await serving
+
+
+def _allow_connections() -> None:
+    """Each takes a file, of which a process often has 1,024 unless it asks for more."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

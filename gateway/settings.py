@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     secret_keys: SecretStr | None = Field(None, description="keys that encrypt stored secrets, newest first")
     bookings_per_address: int = Field(10, ge=1, le=10_000, description="bookings an hour from one address")
     bookings_per_page: int = Field(200, ge=1, le=1_000_000, description="bookings an hour on one booking page")
+    live_streams: int = Field(
+        2000, ge=0, le=50_000, description="streams of live feeds in a process of the role `edge`"
+    )
     photo_store: str = Field("file://var/photos", description="where photos are kept")
     consumers: int = Field(1, ge=1, le=16, description="batches in work at once in a process of the role `consume`")
     consumer_session_seconds: int = Field(

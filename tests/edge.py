@@ -42,6 +42,7 @@ async def listening(road, callers=None, proxies=()):
     edge = road.gateway.make_edge(callers, gathering, road.gateway.make_booking(gathering))
     port, stop = free_port(), asyncio.Event()
     settling = asyncio.create_task(gathering.run())
+    following = asyncio.create_task(road.gateway.live.run(stop))
     serving = asyncio.create_task(serve(edge, "127.0.0.1", port, stop, proxies))
     place = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=place) as client:
@@ -59,7 +60,8 @@ async def listening(road, callers=None, proxies=()):
         stop.set()
         await serving
         settling.cancel()
-        await asyncio.wait([settling])
+        following.cancel()
+        await asyncio.wait([settling, following])
 
 
 def envelope(record_type, version="v3", message_id=None, **record):

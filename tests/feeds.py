@@ -23,7 +23,9 @@ async def import_feed(road, brand="harborline", version=2, change=("", "")):
 
 async def relay_feeds(road):
     """Gives everything that is due its position."""
-    relay = Relay(road.database, FeedPublisher(), road.gateway.render, ready=road.gateway.know_profiles)
+    relay = Relay(
+        road.database, FeedPublisher(road.gateway.live.wake), road.gateway.render, ready=road.gateway.know_profiles
+    )
     while await relay.relay_once():
         pass
 

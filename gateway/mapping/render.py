@@ -115,7 +115,7 @@ def envelope(
         "specversion": SPECVERSION,
         "id": canonical_id(Kind.EVENT, event.number),
         "source": event.source,
-        "type": f"{event.type}.v1",
+        "type": type_of(event),
         "subject": _subject(event),
         "time": stamp(event.occurred_at),
         "dataschema": f"contracts/outbound/{event.type}/v1/schema.json",
@@ -128,6 +128,11 @@ def envelope(
             cloud_event["jobprevious"] = previous or 0
     cloud_event["data"] = members
     return cloud_event
+
+
+def type_of(event: StoredEvent) -> str:
+    """What an event is called outside."""
+    return f"{event.type}.v1"
 
 
 def structured(document: Document) -> bytes:

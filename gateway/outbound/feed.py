@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
-from gateway.mapping.render import LARGEST_CANONICAL, Unrenderable, structured
+from gateway.mapping.render import LARGEST_CANONICAL, Unrenderable, structured, type_of
+from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Delivered, Fault, Outcome, Rejected
 from gateway.outbound.texts import text_of
 from gateway.store.feeds import give_positions, load_kept, read_feed
 from gateway.store.notes import load_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from gateway.core.document import StoredEvent
     from gateway.core.notes import Note
@@ -41,6 +42,10 @@ class FeedPublisher:
     kind = KIND
     timeout = 1.0
 
+    def __init__(self, given: Callable[[], object] = lambda: None) -> None:
+        """`given` is called whenever positions are given, a moment before that is committed."""
+        self._given = given
+
     async def publish(self, batch: Sequence[Outgoing]) -> list[Outcome]:
         """As the protocol says. A delivery is durable with its position, once it was recorded."""
         return [_outcome(one) for one in batch]
@@ -48,6 +53,8 @@ class FeedPublisher:
     async def on_record(self, transaction: Transaction, delivered: Sequence[ClaimedDelivery]) -> None:
         """Gives positions, those of a lane in its order."""
         await give_positions(transaction, delivered)
+        if delivered:
+            self._given()
 
     async def close(self) -> None:
         """There is nothing to let go of."""
@@ -69,19 +76,42 @@ class Unreadable(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One event of a page: a CloudEvent in structured JSON, and the place to read on from."""
+class Told:
+    """One event at its position in a feed: a CloudEvent in structured JSON, on one line."""
 
+    destination: int
+    position: int
+    type: str
     event: bytes
-    place: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`place` is where the next one begins, whether there is an item or not."""
+    """What comes after the place `begin`."""
 
-    items: Sequence[Item]
-    place: Mapping[int, int]
+    items: Sequence[Told]
+    begin: Mapping[int, int]
+
+    @property
+    def place(self) -> Mapping[int, int]:
+        """Where the next one begins, whether there is an item or not."""
+        return {**self.begin, **{one.destination: one.position for one in self.items}}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From behind which place to which there is something to read."""
+
+    begin: Mapping[int, int]
+    end: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What is new in some feeds. Those of `broken` go no further: what comes next there cannot be rendered."""
+
+    items: Sequence[Told]
+    broken: Collection[int]
 
 
 class FeedReader:
@@ -100,7 +130,7 @@ class FeedReader:
         self._ready = ready
 
     async def read(
-        self, destinations: Sequence[Destination], after: Mapping[int, int], limit: int
+        self, destinations: Sequence[Destination], after: Mapping[int, int], limit: int, most_bytes: int | None = None
     ) -> Page | Unreadable:
         """The page after `after`, by a fixed number of statements; a feed that it does not name begins at its oldest.
 
@@ -113,23 +143,64 @@ class FeedReader:
             unreadable = _find_unreadable(after, kept)
             if unreadable is not None:
                 return unreadable
-            begin = {number: after.get(number, one.oldest - 1) for number, one in kept.items()}
-            rows = await read_feed(connection, begin, limit, PAGE_BYTES)
-            notes = await load_notes(connection, {row.event.note.number for row in rows if row.event.note})
+            begin = _begin(after, kept)
+            rows = await read_feed(connection, begin, limit, most_bytes or PAGE_BYTES)
+            notes = await _notes_of(connection, rows)
+        await self._until_ready(rows)
+        items = [self._told(row, mine[row.destination], notes) for row in rows]
+        return Page(items, begin)
+
+    async def read_new(
+        self, destinations: Sequence[Destination], after: Mapping[int, int], limit: int, most_bytes: int
+    ) -> New:
+        """What comes after `after`, which names all of the destinations, whosever they are.
+
+        An event that cannot be rendered stops its own feed and no other.
+        """
+        by_number = {one.number: one for one in destinations}
+        async with self._database.transaction() as connection:
+            rows = await read_feed(connection, after, limit, most_bytes)
+            notes = await _notes_of(connection, rows)
+        await self._until_ready(rows)
+        items: list[Told] = []
+        broken: set[int] = set()
+        for row in rows:
+            if row.destination in broken:
+                continue
+            try:
+                items.append(self._told(row, by_number[row.destination], notes))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other feeds go on
+                tell_bug("feed.broken", error, destination=by_number[row.destination].name)
+                broken.add(row.destination)
+        return New(items, broken)
+
+    async def find_span(self, destinations: Sequence[Destination], after: Mapping[int, int]) -> Span | Unreadable:
+        """What there is after `after`, without reading it; the terms are those of `read`."""
+        async with self._database.transaction() as connection:
+            kept = await load_kept(connection, [one.number for one in destinations])
+        unreadable = _find_unreadable(after, kept)
+        if unreadable is not None:
+            return unreadable
+        return Span(_begin(after, kept), {number: one.last for number, one in kept.items()})
+
+    async def _until_ready(self, rows: Iterable[FeedRow]) -> None:
         if self._ready is not None:
             await self._ready(row.event for row in rows)
-        items, place = [], begin
-        for row in rows:
-            place = {**place, row.destination: row.position}
-            items.append(Item(self._event(row, mine[row.destination], notes), place))
-        return Page(items, place)
 
-    def _event(self, row: FeedRow, destination: Destination, notes: Mapping[int, Note]) -> bytes:
+    def _told(self, row: FeedRow, destination: Destination, notes: Mapping[int, Note]) -> Told:
         text = text_of(row.event, notes, destination.audience)
         document = self._render(row.event, destination, row.previous, text)
         if not isinstance(document, Unrenderable):
-            return structured(document)
+            return Told(row.destination, row.position, type_of(row.event), structured(document))
         raise LookupError(f"event {row.event.number} was delivered and cannot be rendered: {document.reason}")
+
+
+async def _notes_of(connection: Transaction, rows: Iterable[FeedRow]) -> dict[int, Note]:
+    return await load_notes(connection, {row.event.note.number for row in rows if row.event.note})
+
+
+def _begin(after: Mapping[int, int], kept: Mapping[int, Kept]) -> dict[int, int]:
+    return {number: after.get(number, one.oldest - 1) for number, one in kept.items()}
 
 
 def _find_unreadable(after: Mapping[int, int], kept: Mapping[int, Kept]) -> Unreadable | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, select
 
-from gateway.store.bulk import insert_rows
+from gateway.store.bulk import Writes
 from gateway.store.claim_statements import OF_EVENT
 from gateway.store.claims import event_from
 from gateway.store.columns import Number
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gateway.store.claims import ClaimedDelivery
 
 _KIND = "feed"
+# Where whoever gives positions says so, once for each recording.
+CHANNEL = "gateway_feed"
 
 
 class Kept(NamedTuple):
@@ -48,8 +50,9 @@ class FeedRow(NamedTuple):
 async def give_positions(connection: AsyncConnection, delivered: Sequence[ClaimedDelivery]) -> None:
     """Puts deliveries at the end of their destinations' feeds, in the order given, in the recording transaction.
 
-    Two statements, whatever their number. Each destination's counter stays locked until the commit: positions have no
-    gaps that fill later. Lanes are locked before counters, by everybody.
+    Three statements, whatever their number; the last wakes whoever follows feeds, when that commits. Each destination's
+    counter stays locked until the commit: positions have no gaps that fill later. Lanes are locked before counters, by
+    everybody.
     """
     if not delivered:
         return
@@ -60,7 +63,10 @@ async def give_positions(connection: AsyncConnection, delivered: Sequence[Claime
     for one in delivered:
         following[one.destination] += 1
         rows.append({"destination": one.destination, "position": following[one.destination], "delivery": one.number})
-    await insert_rows(connection, feed_position, rows)
+    writes = Writes(connection)
+    writes.insert(feed_position, rows)
+    writes.notify(CHANNEL)
+    await writes.make()
 
 
 async def load_kept(connection: AsyncConnection, destinations: Collection[int]) -> dict[int, Kept]:

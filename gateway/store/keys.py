@@ -14,13 +14,13 @@ from gateway.core.sandbox import source_of_tests
 from gateway.core.values import dataclass
 from gateway.store import codec
 from gateway.store.columns import Moment, Number
-from gateway.store.dialect import is_sqlite
+from gateway.store.dialect import any_of, is_sqlite
 from gateway.store.given import encode_rows, given
 from gateway.store.tables import account, organization, user
 from gateway.store.tables_control import access_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import RowMapping, Select
@@ -174,6 +174,12 @@ async def find_by_public_key(connection: AsyncConnection, public_key: str) -> li
     named = dict(zip(("named_kind", "named_owner", "named_transformation"), parts, strict=True))
     rows = (await connection.execute(_BY_PUBLIC_KEY, named)).mappings()
     return [SealedKey(_caller_from(row), row["secret"]) for row in rows]
+
+
+async def load_callers(connection: AsyncConnection, numbers: Collection[int]) -> dict[int, Caller]:
+    """Who calls now by the keys of these numbers; not those that open nothing any more."""
+    rows = await connection.execute(_LIVE.where(any_of(connection, access_key.c.number, sorted(numbers))))
+    return {row["number"]: _caller_from(row) for row in rows.mappings()}
 
 
 async def touch(connection: AsyncConnection, keys: Mapping[int, datetime]) -> None:

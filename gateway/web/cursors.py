@@ -50,6 +50,8 @@ def read_cursor(what: str, cursor: str, member: str = AFTER) -> tuple[int, ...]:
 
     It proves nothing: what the numbers name is checked like anything that a caller says.
     """
+    if len(cursor) > _LONGEST:
+        raise bad_cursor(member)
     try:
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
         written, *numbers = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -68,10 +70,8 @@ def bad_cursor(member: str = AFTER) -> ProblemError:
 
 def read_page(request: Request) -> tuple[str | None, int]:
     """The cursor after which the caller asks for a page, if any, and how many it asks for at most."""
-    after = request.query_params.get(AFTER)
-    if after is not None and len(after) > _LONGEST:
-        raise bad_cursor()
-    return after, read_limit(request.query_params, usual=USUAL_PAGE, most=LARGEST_PAGE)
+    limit = read_limit(request.query_params, usual=USUAL_PAGE, most=LARGEST_PAGE)
+    return request.query_params.get(AFTER), limit
 
 
 def read_limit(query: Mapping[str, str], *, usual: int, most: int) -> int:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.core.scopes import Scope
 from gateway.outbound.feed import KIND, Unreadable
-from gateway.web.cursors import bad_cursor, read_cursor, read_page, write_cursor
+from gateway.web.cursors import AFTER, bad_cursor, read_cursor, read_page, write_cursor
 from gateway.web.problems import ProblemError
 from gateway.web.reading import available
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gateway.outbound.feed import FeedReader, Item
+    from gateway.outbound.feed import FeedReader, Page
     from gateway.store.destinations import Destination
     from gateway.store.keys import Caller
     from gateway.web.callers import Callers
@@ -39,35 +39,51 @@ def feed(
     async def endpoint(request: Request) -> Response:
         caller = await callers.by_token(request, Scope.FEED)
         after, limit = read_page(request)
-        feeds = [one for one in owed_to(caller) if one.kind == KIND]
-        if not feeds:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "no_feed", "no destination of yours is of kind feed")
-        place = {} if after is None else _place(after, {one.number for one in feeds})
+        feeds = get_feeds(owed_to(caller))
+        place = {} if after is None else read_place(after, {one.number for one in feeds})
         with available():
             page = await reader.read(feeds, place, limit)
-        if page is Unreadable.NEVER_GIVEN:
-            raise bad_cursor()
-        if page is Unreadable.NOT_KEPT:
-            raise ProblemError(HTTPStatus.GONE, "cursor_expired", "begin again, without a cursor", member="after")
-        items = b",".join(map(_item, page.items))
-        body = b'{"items":[' + items + b'],"next":' + orjson.dumps(_cursor(page.place)) + b"}"
+        if isinstance(page, Unreadable):
+            raise unreadable(page)
+        body = b'{"items":[' + b",".join(_items(page)) + b'],"next":' + orjson.dumps(cursor_of(page.place)) + b"}"
         return Response(body, media_type="application/json")
 
     return endpoint
 
 
-def _item(one: Item) -> bytes:
-    """The event as it is on Kafka, with one more attribute in front."""
-    return b'{"cursor":' + orjson.dumps(_cursor(one.place)) + b"," + one.event[1:]
+def get_feeds(owed: Sequence[Destination]) -> list[Destination]:
+    """Those of kind `feed`; 404 where there is none."""
+    feeds = [one for one in owed if one.kind == KIND]
+    if not feeds:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "no_feed", "no destination of yours is of kind feed")
+    return feeds
 
 
-def _cursor(place: Mapping[int, int]) -> str:
+def cursor_of(place: Mapping[int, int]) -> str:
+    """A place in some feeds as one word."""
     return write_cursor(_WHAT, (number for pair in sorted(place.items()) for number in pair))
 
 
-def _place(cursor: str, mine: Collection[int]) -> dict[int, int]:
-    numbers = read_cursor(_WHAT, cursor)
+def read_place(cursor: str, mine: Collection[int], member: str = AFTER) -> dict[int, int]:
+    """The place that a cursor names in the feeds `mine`; 400 for what is no cursor of them."""
+    numbers = read_cursor(_WHAT, cursor, member)
     place = dict(zip(numbers[::2], numbers[1::2], strict=False))
     if len(numbers) != 2 * len(place) or not place.keys() <= set(mine):
-        raise bad_cursor()
+        raise bad_cursor(member)
     return place
+
+
+def unreadable(why: Unreadable, member: str = AFTER) -> ProblemError:
+    """The answer to a cursor behind which nothing can be read."""
+    if why is Unreadable.NEVER_GIVEN:
+        return bad_cursor(member)
+    return ProblemError(HTTPStatus.GONE, "cursor_expired", "begin again, without a cursor", member=member)
+
+
+def _items(page: Page) -> list[bytes]:
+    """The events as they are on Kafka, each with one more attribute in front."""
+    items, place = [], dict(page.begin)
+    for one in page.items:
+        place[one.destination] = one.position
+        items.append(b'{"cursor":' + orjson.dumps(cursor_of(place)) + b"," + one.event[1:])
+    return items

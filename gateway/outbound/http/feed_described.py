@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.web.cursors import AFTER_PARAMETER, LIMIT_PARAMETER, write_cursor
-from gateway.web.described import Answer, Operation, read_on
+from gateway.web.described import Answer, Operation, in_header, in_query, read_on
 
 if TYPE_CHECKING:
     from gateway.core.parties import Json
@@ -30,6 +30,27 @@ _ITEM: Final[Json] = {
     "properties": {"cursor": {"type": "string"}, "id": {"type": "string"}, "type": {"type": "string"}, "data": {}},
     "required": ["cursor", "id", "source", "specversion", "type"],
 }
+# A line each, and an empty one behind; the example of a page's item is its data.
+_STREAM: Final = (
+    f"retry: 2417\nid: {write_cursor('feed', (3, 70))}\n\nid: {_CURSOR}\nevent: job.accepted.v1\n"
+    'data: {"specversion":"1.0","id":"evt-5002","source":"gateway","type":"job.accepted.v1","data":{}}\n\n: \n\n'
+)
+_ABOUT_STREAM: Final = """\
+What `GET /v1/feed` reads, as it comes. The `id` of an event is its cursor, good for either; `event` is its type, `data`
+the CloudEvent on one line. The first block has an `id` and no `data`: where the stream begins. A comment comes every 15
+seconds while nothing else does.
+
+Streams end: when the gateway stops, when the key is revoked or its feeds are others, when the listener takes next to
+nothing of what waits for it in 10 seconds. Whoever comes back with the last `id` misses nothing and gets nothing twice.
+
+The token goes in the header `Authorization`, as everywhere; never in the address, where logs would keep it. A browser's
+`EventSource` cannot send one: read the answer of `fetch` instead."""
+_LAST: Final = in_header(
+    "Last-Event-ID", "The last `id` of the stream before; goes before `after`.", {"type": "string"}
+)
+_AFTER: Final = in_query(
+    "after", "A cursor, or `now` for what comes from now on. Without it: from the oldest kept.", {"type": "string"}
+)
 
 OPERATIONS: Final = (
     Operation(
@@ -53,6 +74,32 @@ OPERATIONS: Final = (
             404: ("no_feed",),
             410: ("cursor_expired",),
             503: ("unavailable",),
+        },
+    ),
+    Operation(
+        method="GET",
+        path="/v1/feed/live",
+        name="feed.listen",
+        tag="Feeds",
+        summary="The same feed as it grows, as server-sent events",
+        description=_ABOUT_STREAM,
+        parameters=(_LAST, _AFTER),
+        answers={
+            200: Answer(
+                description="Events, until the stream ends.",
+                schema={"type": "string"},
+                examples={"one": _STREAM},
+                headers={"Cache-Control": "`no-store`."},
+                content_type="text/event-stream",
+            )
+        },
+        problems={
+            400: ("bad_cursor",),
+            403: ("not_for_operators", "role_not_allowed", "scope_missing", "user_deactivated"),
+            404: ("no_feed",),
+            410: ("cursor_expired",),
+            429: ("too_many_failures", "too_many_streams"),
+            503: ("no_room", "unavailable"),
         },
     ),
 )
