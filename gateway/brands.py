@@ -17,6 +17,7 @@ from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.mapping.source import dotted
+from gateway.mapping.webhook_url import find_url_fault
 from gateway.owners import may_name_account
 from gateway.store.accounts import make_account, save_account
 from gateway.store.bulk import notify
@@ -45,8 +46,12 @@ class Imported:
     released: Mapping[str, Released] = field(default_factory=dict)
 
 
-async def import_profile(database: Database, text: str, *, file: str, author: str, reason: str) -> Imported:
+async def import_profile(
+    database: Database, text: str, *, file: str, author: str, reason: str, plain_webhooks: bool = True
+) -> Imported:
     """Checks `text` and, where it passes, makes it the active version of its brand, in one transaction.
+
+    `plain_webhooks`: this installation may post to http:// addresses.
 
     In the same transaction everything is released that waited for a reason which it maps. A version that is there
     already with the same content stays as it is; with other content it is a problem. Whoever runs the gateway has the
@@ -64,6 +69,7 @@ async def import_profile(database: Database, text: str, *, file: str, author: st
         if not await may_name_account(connection, profile.account):
             taken = Problem(file, profile.line_of("account"), "account", "is the name of an organization")
             unfit = (*unfit, taken)
+        unfit = (*unfit, *_find_plain(profile, file)) if not plain_webhooks else unfit
         if unfit:
             return Imported(problems=(*problems, *unfit))
         if not any((row.brand, row.version) == (profile.brand, profile.version) for row in rows):
@@ -122,6 +128,16 @@ def _find_unfit(
     yield from _find_clashes(profile, rows, file)
 
 
+def _find_plain(profile: Profile, file: str) -> Iterator[Problem]:
+    """Webhooks that would be refused when they are sent."""
+    for index, one in enumerate(profile.destinations):
+        fault = find_url_fault(one.webhook.url, plain=False) if one.webhook else None
+        if fault is not None:
+            path = ("destinations", index, "webhook", "url")
+            what = f"{fault}: GATEWAY_WEBHOOK_PLAIN allows no other here"
+            yield Problem(file, profile.line_of(*path), dotted(path), what)
+
+
 def _find_owned(profile: Profile, endpoints: Mapping[str, Destination], file: str) -> Iterator[Problem]:
     """What somebody else owns stays theirs, whatever a profile calls its destinations or its account."""
     places: dict[str, tuple[str | int, ...]] = {
@@ -157,10 +173,17 @@ def _share_a_topic(one: Spec, other: Destination | NewDestination) -> bool:
     return one.topic is not None and one.sandbox != other.sandbox and one.topic == other.settings.get("topic")
 
 
-async def import_folder(database: Database, folder: Path, *, author: str, reason: str) -> Imported:
-    """Imports the newest version of every brand in `folder`; a bad one never stops the others."""
+async def import_folder(
+    database: Database, folder: Path, *, author: str, reason: str, plain_webhooks: bool = True
+) -> Imported:
+    """`import_profile` of the newest version of every brand in `folder`; a bad one never stops the others."""
     texts = await asyncio.to_thread(_newest_versions, folder)
-    found = [await import_profile(database, text, file=str(file), author=author, reason=reason) for file, text in texts]
+    found = [
+        await import_profile(
+            database, text, file=str(file), author=author, reason=reason, plain_webhooks=plain_webhooks
+        )
+        for file, text in texts
+    ]
     return Imported(
         tuple(profile for one in found for profile in one.profiles),
         tuple(problem for one in found for problem in one.problems),

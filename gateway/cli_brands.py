@@ -39,10 +39,12 @@ def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason =
 
     A version that fails its check is left out, and said; the others come into force. Webhooks without a secret get one.
     """
-    path = path or read_settings().brands
+    settings = read_settings()
+    path = path or settings.brands
     _profiles_in(path)
-    imported = ask(lambda database: import_folder(database, path, author=author, reason=reason))
-    sealer, by = read_settings().sealer, Operator(author=author, reason=reason)
+    terms = {"author": author, "reason": reason}
+    imported = ask(lambda database: import_folder(database, path, **terms, plain_webhooks=settings.webhook_plain))
+    sealer, by = settings.sealer, Operator(**terms)
     signed = ask(lambda database: make_missing_secrets(database, sealer, by)) if sealer else []
     if json:
         show_json({**_document(imported), "secrets": signed})

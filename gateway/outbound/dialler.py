@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-# A partner that moves is followed within so many seconds.
+# New connections follow a partner that moves within so many seconds.
 DNS_SECONDS = 10
 # Shorter than what servers usually keep a connection for: one that is reused is not just being closed over there.
 IDLE_SECONDS = 4.0

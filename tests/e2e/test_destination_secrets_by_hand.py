@@ -9,6 +9,7 @@ from gateway.core.signing import read_secret
 from gateway.sealing import new_sealing_key
 from tests.e2e.test_cli import NOT_SO, USAGE, Terminal
 from tests.outbound import Outbox, opened
+from tests.unit.mapping.texts import PLAIN, with_lines
 
 
 @pytest.fixture
@@ -46,3 +47,28 @@ def test_what_cannot_be_is_said_in_a_sentence(terminal):
     assert "GATEWAY_SECRET_KEYS" in terminal.run("destinations", "secret", "feed.acme", code=NOT_SO)
     del terminal.variables["GATEWAY_SECRET_KEYS"]
     assert "GATEWAY_SECRET_KEYS" in terminal.run("destinations", "secret", "feed.acme", code=USAGE)
+
+
+def test_an_imported_webhook_is_signed_from_the_beginning(terminal, tmp_path):
+    profile = tmp_path / "profile.v1.yaml"
+    row = "  - {name: feed.acme.hooks, kind: webhook, webhook: {url: 'https://partner.example/'}}"
+    profile.write_text(PLAIN + with_lines("destinations:", row), encoding="utf-8")
+    # The other webhook that has no secret gets one, too.
+    assert terminal.ask("brands", "import", str(profile))["secrets"] == ["feed.acme", "feed.acme.hooks"]
+    assert terminal.ask("brands", "import", str(profile))["secrets"] == []
+    assert not terminal.ask("destinations", "secret", "feed.acme.hooks")["new"]
+    del terminal.variables["GATEWAY_SECRET_KEYS"]
+    assert terminal.ask("brands", "import", str(profile))["secrets"] == []
+
+
+def test_a_webhook_without_tls_is_imported_where_that_is_allowed(terminal, tmp_path):
+    profile = tmp_path / "profile.v1.yaml"
+    row = "  - {name: feed.acme.hooks, kind: webhook, webhook: {url: 'http://partner.example/'}}"
+    profile.write_text(PLAIN + with_lines("destinations:", row), encoding="utf-8")
+    told = json.loads(terminal.run("brands", "import", str(profile), "--json", code=NOT_SO))
+    (problem,) = told["problems"]
+    assert (problem["member"], problem["line"]) == ("destinations.0.webhook.url", len(PLAIN.splitlines()) + 2)
+    assert "GATEWAY_WEBHOOK_PLAIN" in problem["problem"]
+    assert told["imported"] == []
+    terminal.variables["GATEWAY_WEBHOOK_PLAIN"] = "true"
+    assert terminal.ask("brands", "import", str(profile))["problems"] == []

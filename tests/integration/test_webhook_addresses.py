@@ -1,5 +1,6 @@
 """Where webhooks are dialled: what is judged is what is dialled, and who is on the other end is who they say."""
 
+import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 
@@ -206,3 +207,18 @@ async def test_a_partner_that_speaks_no_tls_is_an_outcome(partner):
     async with posting() as webhooks:
         outcome = await webhooks.send(to(f"https://{HERE}:{partner.port}/", connect_timeout=5.0))
     assert (outcome.reason, partner.requests) == (Fault.TLS_FAILED, [])
+
+
+async def test_a_handshake_that_never_ends_is_a_connection_that_was_not_made():
+    async def hold(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, HERE, 0)
+    async with posting() as webhooks:
+        outcome = await webhooks.send(
+            to(f"https://{HERE}:{server.sockets[0].getsockname()[1]}/", connect_timeout=0.3, timeout=30.0)
+        )
+    assert outcome == Retryable(Fault.CONNECT_TIMEOUT)
+    server.close()
+    await server.wait_closed()

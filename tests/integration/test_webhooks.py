@@ -11,7 +11,6 @@ from gateway.children import free_port
 from gateway.core.signing import Verified, sign, verify, write_secret
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.store.destinations import Destination
-from tests.eventually import eventually
 from tests.integration.publisher_conformance import PublisherConformance, outgoing
 from tests.webhooks import HERE, SECRET, hooks, posting, speaking, webhook_to
 
@@ -399,15 +398,16 @@ async def test_a_batch_is_sent_at_once(partner, webhooks):
 
 
 async def test_whoever_is_cancelled_stops_sending(webhooks):
-    gone = asyncio.Event()
+    came, gone = asyncio.Event(), asyncio.Event()
 
     async def wait_for_the_end(reader, _writer):
+        came.set()
         await reader.read()
         gone.set()
 
     async with speaking(wait_for_the_end) as url:
         sending = asyncio.create_task(webhooks.publish([to(url)]))
-        await eventually(lambda: webhooks._session and webhooks._session.connector._acquired)
+        await asyncio.wait_for(came.wait(), 5)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

@@ -3,12 +3,69 @@
 import pytest
 
 from gateway.mapping.render import WhyNot
-from gateway.outbound.outcome import FAULT_DOMAINS, Delivered, Fault, FaultDomain, Rejected, Retryable, next_step
+from gateway.outbound.outcome import (
+    FAULT_DOMAINS,
+    FAULTS,
+    Delivered,
+    Fault,
+    FaultDomain,
+    Rejected,
+    Retryable,
+    failed,
+    next_step,
+)
 from gateway.outbound.schedule import LONGEST_AFTER, STEPS
 
+# Whose each fault is, and whether the machine tries again: written down a second time, for whoever changes the first.
+RULINGS = """
+    transport_away ........ transport  again
+    timeout ............... transport  again
+    topic_unavailable ..... transport  again
+    name_unknown .......... transport  again
+    address_refused ....... contract   again
+    connect_timeout ....... transport  again
+    connection_refused .... transport  again
+    unreachable ........... transport  again
+    tls_failed ............ partner    again
+    connection_lost ....... transport  again
+    answer_timeout ........ partner    again
+    answer_unreadable ..... partner    again
+    partner_error ......... partner    again
+    busy .................. partner    again
+    throttled ............. partner    again
+    not_authorized ........ partner    again
+    redirected ............ contract   again
+    no_endpoint ........... contract   again
+    refused ............... partner    again
+    document_refused ...... contract   never
+    document_too_large .... contract   never
+    gone .................. contract   paused
+    misconfigured ......... ours       never
+    no_secret ............. ours       again
+    publisher_bug ......... ours       again
+    renderer_bug .......... ours       never
+    unrenderable .......... mapping    never
+    schedule_exhausted .... partner    never
+"""
+ROWS = [tuple(row.replace(".", " ").split()) for row in RULINGS.strip().splitlines()]
 
-def test_every_fault_has_its_domain():
-    assert set(FAULT_DOMAINS) == set(Fault)
+
+def test_every_fault_has_its_ruling():
+    assert set(FAULTS) == set(FAULT_DOMAINS) == set(Fault)
+    assert sorted(Fault) == sorted(word for word, _, _ in ROWS)
+
+
+@pytest.mark.parametrize(("word", "domain", "then"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_fault_is_somebodys_and_is_tried_again_or_not(word, domain, then):
+    fault = Fault(word)
+    assert FAULT_DOMAINS[fault] is FaultDomain(domain)
+    outcome = failed(fault, "words", after=3.0)
+    if then == "never":
+        assert outcome == Rejected(fault, "words")
+    else:
+        assert outcome == Retryable(fault, "words", after=3.0, pauses=then == "paused")
+    step = next_step(outcome, retries=0, jitter=0.0)
+    assert (step.domain, step.state) == (domain, "dead" if then == "never" else "pending")
 
 
 def test_delivered_ends_it():
