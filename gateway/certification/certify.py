@@ -14,10 +14,9 @@ from gateway.outbound.certifying import Poster
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import aiohttp
-
     from gateway.mapping.profile import Profile
     from gateway.mapping.profile_roads import Destination, Webhook
+    from gateway.outbound.certifying import Connector
 
 _NOT_REACHED = Found(Verdict.NOT_JUDGED, "not tried: it was not reached")
 
@@ -37,7 +36,7 @@ async def certify_webhook(
     profile: Profile,
     chosen: tuple[Destination, Webhook],
     secrets: Sequence[str],
-    connector: aiohttp.TCPConnector,
+    connector: Connector,
     on_list: Callable[[Sequence[Item]], None],
     on_found: Callable[[Item, Found], None],
 ) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import aiohttp
 import orjson
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+# What dials; whoever puts the parts together makes it.
+Connector: TypeAlias = aiohttp.TCPConnector
 
 LARGEST_ANSWER = 64 * 1024
 _EXACT = 1e9
@@ -37,7 +40,7 @@ class NoReply(NamedTuple):
     seconds: float
 
 
-def make_connector(ca_file: Path | None) -> aiohttp.TCPConnector:
+def make_connector(ca_file: Path | None) -> Connector:
     """What dials: certificates are checked, those of `ca_file` are trusted besides the usual ones."""
     tls = ssl.create_default_context()
     if ca_file is not None:
@@ -48,7 +51,7 @@ def make_connector(ca_file: Path | None) -> aiohttp.TCPConnector:
 class Poster:
     """Posts over one session, kept open between calls; use it in an `async with` block. Redirects are not followed."""
 
-    def __init__(self, connector: aiohttp.TCPConnector, url: str, *, timeout: float, connect_timeout: float) -> None:
+    def __init__(self, connector: Connector, url: str, *, timeout: float, connect_timeout: float) -> None:
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_note_reuse)
         limits = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout, ceil_threshold=_EXACT)
