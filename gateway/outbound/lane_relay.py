@@ -7,6 +7,7 @@ lane, no claim, no recording. How much is under way is bounded by what the desti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from datetime import timedelta
@@ -98,7 +99,7 @@ class LaneRelay:
         self._monotonic = monotonic
         self._ready = ready
         self._recorder = Recorder(database, self._clock, publisher, attempted)
-        self._stopped = False
+        self._stopped = asyncio.Event()
         self._is_away = False
         self._tasks: set[asyncio.Task[None]] = set()
         # Destinations that may have more due than they were allowed, those of which lanes were given back since the
@@ -128,14 +129,14 @@ class LaneRelay:
         failures = 0
         recording = asyncio.create_task(self._keep_recording())
         self.wake.set()
-        while not self._stopped:
+        while not self._stopped.is_set():
             try:
                 await self._step()
                 failures = 0
             except Exception as error:  # noqa: BLE001 - whatever it is, the others' deliveries must go on
                 failures += 1
                 log.warning("relay.waits", kind=self._publisher.kind, failures=failures, error=type(error).__name__)
-                await self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+                await _until(self._stopped, min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
                 self.wake.set()
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -144,7 +145,7 @@ class LaneRelay:
 
     def stop(self) -> None:
         """No send begins any more; what is being sent is finished and recorded, the rest is given back."""
-        self._stopped = True
+        self._stopped.set()
         self.wake.set()
 
     async def _step(self) -> None:
@@ -153,18 +154,10 @@ class LaneRelay:
         self._begin(claimed.work)
         if len(claimed.work.claim.lanes) >= self.terms.lanes:
             self.wake.set()
-        await self._pause(POLL if claimed.again_in is None else min(POLL, claimed.again_in))
+        await _until(self.wake, POLL if claimed.again_in is None else min(POLL, claimed.again_in))
         if self._is_away:
             self._is_away = False
             raise ConnectionError(self._publisher.kind)
-
-    async def _pause(self, seconds: float) -> None:
-        """Until `wake` is set, or `seconds` are over."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.wake.wait()
-        except TimeoutError:
-            return
 
     async def claim(self) -> Round:
         """Claims what the destinations allow, and reads what documents about notes need, in one short transaction."""
@@ -210,8 +203,9 @@ class LaneRelay:
         try:
             if self._ready is not None:
                 await self._ready(work.claim)
-        except Exception as error:  # noqa: BLE001 - the database is away: all of it is given back
-            log.warning("relay.waits", kind=self._publisher.kind, failures=1, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - all of it is given back, and the next claim waits
+            log.warning("relay.not_ready", kind=self._publisher.kind, error=type(error).__name__)
+            self._is_away = True
             for lane in work.claim.lanes:
                 self._end(work, lane, [], None)
             return
@@ -224,7 +218,7 @@ class LaneRelay:
         gone = None
         timeout = self._timeout(lane.destination)
         for one in lane.deliveries:
-            if self._stopped or work.ends - self._monotonic() <= timeout:
+            if self._stopped.is_set() or work.ends - self._monotonic() <= timeout:
                 break
             outcome, made = await self._send(work, lane.destination, one)
             tried.append(as_tried(work, lane.destination, one, outcome, self._jitter(), made))
@@ -258,23 +252,15 @@ class LaneRelay:
 
     async def _keep_recording(self) -> None:
         """Records whatever ends: what comes while a recording is made is in the next, and what comes just after."""
-        while not self._stopped or self._tasks or self._ended:
+        while not self._stopped.is_set() or self._tasks or self._ended:
             await self._has_ended.wait()
             self._has_ended.clear()
-            await self._gather()
+            await _until(self._is_quiet, GATHERS)
             while self._ended:
                 try:
                     await self._record_ended()
                 except Exception as error:  # noqa: BLE001 - the claims end by themselves, and all is sent again
                     log.warning("relay.lost", kind=self._publisher.kind, error=type(error).__name__)
-
-    async def _gather(self) -> None:
-        """A few milliseconds, while more is under way."""
-        try:
-            async with asyncio.timeout(GATHERS):
-                await self._is_quiet.wait()
-        except TimeoutError:
-            return
 
     async def _record_ended(self) -> None:
         # A lane that was lost and claimed again may have ended twice: each token is recorded by itself.
@@ -295,6 +281,13 @@ class LaneRelay:
         self._freed.update(one.signs.destination for one in ended)
         if recorded.left_due or not self._pressed.isdisjoint(self._freed):
             self.wake.set()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """`event` is set, or so many seconds are over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _gone(outcome: Outcome) -> str | None:
