@@ -8,7 +8,7 @@ from gateway.cli_database import look
 from gateway.cli_output import Json, show
 from gateway.store.destinations import load_destinations
 
-destinations = typer.Typer(help="Destinations: list.", no_args_is_help=True)
+destinations = typer.Typer(help="Destinations: list, backfill, remove.", no_args_is_help=True)
 
 
 @destinations.command("list")

@@ -1,6 +1,8 @@
 """A brand's next profile version with destinations of a test's own."""
 
 from gateway.brands import import_profile
+from gateway.store.applied import ConfirmedBy, Stands, note_applied
+from gateway.store.bulk import Writes
 
 
 def with_destination(text, *members, name="feed.harborline", topic="feed.harborline.v1"):
@@ -20,3 +22,12 @@ async def bring_in(road, text):
     assert found.profiles, found.problems
     await road.gateway.keeper.refresh()
     return found
+
+
+async def confirm(road, job, version, brand="harborline"):
+    """The brand says by its feed that it has applied that version."""
+    there = (await road.job(job))["number"]
+    async with road.database.transaction() as connection:
+        writes = Writes(connection)
+        note_applied(writes, [Stands(brand, there, version)], ConfirmedBy.FEED, await road.database.now(connection))
+        await writes.make()

@@ -159,6 +159,7 @@ def tried_as(one: ClaimedDelivery, outcome: Outcome, jitter: float, *, begun_at:
         # A first try that succeeded needs no row of its own; one that says nothing about the delivery neither.
         noted=left and (step.state != "delivered" or one.attempts > 0),
         part=one.part,
+        applied=outcome.applied if isinstance(outcome, Delivered) else None,
     )
 
 

@@ -91,6 +91,8 @@ async def save_answered(connection: AsyncConnection, answers: Iterable[Stands], 
     What is not so (another brand's job, a version that there is not) is passed over. Two statements, none for nothing.
     """
     listed = list(answers)
+    if not listed:
+        return
     kept = await _load(connection, {one.job for one in listed})
     true_ones = [
         one for one in listed if one.job in kept and kept[one.job].brand == one.brand and _is_there(one, kept[one.job])

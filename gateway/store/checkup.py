@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from gateway.core.values import dataclass
+from gateway.store.destinations import REMOVED
 from gateway.store.tables import caught_up, delivery, destination, inbound_record, job, lane
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ async def find_unpolled(connection: AsyncConnection, before: datetime) -> list[W
 
 
 async def find_stopped_destinations(connection: AsyncConnection) -> dict[str, str]:
-    """Name and state of every destination that is not active."""
-    query = select(destination.c.name, destination.c.state).where(destination.c.state != "active")
+    """Name and state of every destination that is not active; of those removed only what is owed something still."""
+    is_owed = select(lane.c.key).where(lane.c.destination == destination.c.number).exists()
+    stopped = (destination.c.state != "active") & ((destination.c.state != REMOVED) | is_owed)
+    query = select(destination.c.name, destination.c.state).where(stopped)
     return {row.name: row.state for row in await connection.execute(query.order_by(destination.c.name))}
