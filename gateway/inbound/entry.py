@@ -223,7 +223,7 @@ def entry_of(row: RecordRow, doors: Doors, directory: Directory) -> Entry:
         side=door.side if door else Side.GATEWAY,
         user=row.by_user,
         # Where the job is known, the key's brand was held against it then.
-        brand=(door.confirms if door else None) or (row.brand if row.job is None else None),
+        brand=row.brand if row.job is None else None,
     )
     if door is None:
         why = unreadable(Unreadable.UNKNOWN_TYPE, "", "nothing is read at that door any more")
