@@ -86,6 +86,7 @@ _WORDS = {
     WhyNot.NOT_CONFIRMED_THERE: "nobody says there what was applied: `confirms` in the brand's profile",
     WhyNot.NO_FEED: "receipts, acks and messages to customers are not of jobs as they stand",
     WhyNot.REMOVED: "the destination was removed",
+    WhyNot.NOT_NAMED_BY_PROFILE: "the brand's profile in force names it no more: it gets nothing new",
 }
 
 

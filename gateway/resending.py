@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gateway.brands import load_library
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.inbound.directory import is_feed
@@ -14,10 +15,10 @@ from gateway.store.resending import find_differing, find_untold
 from gateway.store.unconfirmed import confirming
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from gateway.store.database import Database
+    from gateway.store.database import Database, Transaction
     from gateway.store.deliveries import Operator
     from gateway.store.destinations import Destination
     from gateway.store.resending import Differing
@@ -35,6 +36,8 @@ class WhyNot(StrEnum):
     # Receipts, acks, messages to customers: what they get is no job as it stands.
     NO_FEED = "no_feed"
     REMOVED = "removed"
+    # It gets what it is owed, and nothing new.
+    NOT_NAMED_BY_PROFILE = "not_named_by_profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ async def reconcile(
 ) -> Preview | WhyNot:
     """Freezes a snapshot of each job of which `brand` has not confirmed what it was sent.
 
-    To `destination`, or to each of the brand's that confirm.
+    To `destination`, or to each of those that the brand's profile names and that confirm.
     """
     async with database.snapshot() as connection:
         there = await load_destinations(connection)
@@ -79,7 +82,8 @@ async def reconcile(
         for one in chosen:
             if one.owner != brand or one.audience is not Audience.ENTERPRISE:
                 return WhyNot.NOT_THE_BRANDS
-        targets = [one for one in confirming(chosen) if one.state != REMOVED]
+        named = await _named(connection, brand)
+        targets = [one for one in confirming(chosen) if one.name in named and one.state != REMOVED]
         if not targets:
             return WhyNot.NOT_CONFIRMED_THERE
         found = [(one, each) for one in targets for each in await find_differing(connection, one)]
@@ -109,6 +113,9 @@ async def backfill(
             return WhyNot.REMOVED
         if not is_feed(destination):
             return WhyNot.NO_FEED
+        is_brands = destination.audience is Audience.ENTERPRISE
+        if is_brands and name not in await _named(connection, destination.owner):
+            return WhyNot.NOT_NAMED_BY_PROFILE
         jobs = await find_untold(connection, destination, since)
     items = [NewItem("snapshot", number, destination.number) for number in jobs]
     return Preview(
@@ -120,6 +127,12 @@ async def backfill(
         oldest=None,
         examples=tuple(Example(destination=name, job=number) for number in jobs[:NAMED]),
     )
+
+
+async def _named(connection: Transaction, brand: str) -> Collection[str]:
+    """The destinations that the brand's profile in force names."""
+    profile = (await load_library(connection)).active.get(brand)
+    return () if profile is None else profile.asked.keys()
 
 
 async def _freeze(

@@ -3,11 +3,10 @@
 import pytest
 from sqlalchemy import select
 
-from gateway.core.visibility import Audience
 from gateway.resending import WhyNot, backfill, reconcile
 from gateway.store.columns import to_microseconds
 from gateway.store.deliveries import Operator
-from gateway.store.destinations import NewDestination, load_destinations, put_destinations
+from gateway.store.destinations import load_destinations
 from gateway.store.operations import Terms
 from gateway.store.tables import destination
 from gateway.store.tables_control import operation, operation_item, operator_action
@@ -162,16 +161,22 @@ async def test_test_work_and_real_work_stay_apart(road, client):
     answer = await client.post("/v1/offers", json={"job": "T-1", **content}, headers=bearer(key))
     assert answer.status_code == 200, answer.text
     await road.receive(offer("A-1"))
-    names = {"feed.harborline.board": False, "feed.harborline.trial": True}
-    wanted = [
-        NewDestination(name=name, kind="feed", audience=Audience.ENTERPRISE, owner="harborline", sandbox=sandbox)
-        for name, sandbox in names.items()
-    ]
-    async with road.database.transaction() as connection:
-        await put_destinations(connection, wanted)
+    names = ("feed.harborline.board", "feed.harborline.trial")
+    text = and_destination(and_destination(confirming(), name=names[0]), "sandbox: true", name=names[1])
+    await bring_in(road, text.replace("version: 2\n", "version: 3\n", 1))
     for name, job in zip(names, ("A-1", "T-1"), strict=True):
         preview = await filled(road, name)
         assert [each for _, each, _ in await items(road, preview.operation)] == [await number_of(road, job)]
+
+
+async def test_what_the_profile_names_no_more_gets_nothing_new(road):
+    await road.receive(offer("A-1"))
+    await relay_feeds(road)
+    await bring_in(road, with_destination(harborline(3)))
+    assert await compared(road) is WhyNot.NOT_CONFIRMED_THERE
+    assert await compared(road, CURSOR) is WhyNot.NOT_CONFIRMED_THERE
+    assert await filled(road, CURSOR) is WhyNot.NOT_NAMED_BY_PROFILE
+    assert await road.rows(operation) == []
 
 
 async def test_only_feeds_of_jobs_are_backfilled(road):
