@@ -75,6 +75,9 @@ async def test_only_what_arrived_is_waited_for(road):
     await relay_feeds(road)
     await road.receive(provider("offer.accept", "A-1"))
     assert await counted(road, days=2) == [("feed.harborline.cursor", 1, 1)]
+    # What was given up has come to its end too, but nowhere else.
+    await road.execute("UPDATE delivery SET settled_at = created_at, state = 'skipped' WHERE state = 'pending'")
+    assert await counted(road, days=2) == [("feed.harborline.cursor", 1, 1)]
 
 
 async def test_a_list_goes_on_after_what_was_seen_and_is_of_one_brand(road):
