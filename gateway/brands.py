@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
+from gateway.inbound.directory import is_feed
 from gateway.inbound.receipts import polled_receipts
 from gateway.mapping.library import Profiles, check_text
-from gateway.mapping.problems import Problem, has_errors
+from gateway.mapping.problems import Level, Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.mapping.source import dotted
@@ -27,9 +28,10 @@ from gateway.store.operators import Action, write_action
 from gateway.store.outbox import CHANNEL
 from gateway.store.profiles import ProfileRow, activate_profile, load_profiles, lock_profiles
 from gateway.store.releasing import InForce, Released, release_mapped
+from gateway.store.removing import count_owed_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gateway.mapping.profile_roads import Destination as Spec
@@ -95,9 +97,24 @@ async def import_profile(
         in_force = InForce(profile.brand, profile.reasons, profile.version)
         now = await database.now(connection)
         released = await release_mapped(connection, in_force, Operator(author=author, reason=reason), now)
+        dropped = [one async for one in _find_dropped(connection, profile, file)]
         if released.deliveries:
             await notify(connection, CHANNEL)
-    return Imported((profile,), problems, {profile.brand: released})
+    return Imported((profile,), (*problems, *dropped), {profile.brand: released})
+
+
+async def _find_dropped(connection: Transaction, profile: Profile, file: str) -> AsyncIterator[Problem]:
+    """Destinations that the brand names no more and that are owed something still: they get that, and nothing new."""
+    for one in (await load_destinations(connection)).values():
+        is_dropped = (
+            one.owner == profile.brand and one.audience is Audience.ENTERPRISE and one.name not in profile.asked
+        )
+        if not is_dropped or not is_feed(one):
+            continue
+        owed = sum((await count_owed_to(connection, one.number)).values())
+        if owed:
+            what = f"{one.name} is not named any more: it gets the {owed} that are owed to it, and nothing new"
+            yield Problem(file, profile.line_of("destinations"), "destinations", what, Level.WARNING)
 
 
 def _find_unfit(

@@ -15,9 +15,11 @@ import uvloop
 
 from gateway.cli_brands import brands
 from gateway.cli_certify import certify
+from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
 from gateway.cli_destination_secrets import rotate, secret
 from gateway.cli_destinations import destinations
+from gateway.cli_destinations_changes import backfill_, remove_
 from gateway.cli_doctor import doctor
 from gateway.cli_keys import keys
 from gateway.cli_ledger import ledger
@@ -34,6 +36,10 @@ from gateway.topics import CannotRun, prepare
 log = structlog.get_logger(__name__)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+brands.command("reconcile")(reconcile_)
+deliveries.command("unconfirmed")(unconfirmed)
+destinations.command("backfill")(backfill_)
+destinations.command("remove")(remove_)
 app.add_typer(brands, name="brands")
 app.add_typer(records, name="records")
 app.add_typer(deliveries, name="deliveries")

@@ -18,7 +18,7 @@ from gateway.store.deliveries import Operator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-brands = typer.Typer(help="Brand profiles: check, import.", no_args_is_help=True)
+brands = typer.Typer(help="Brand profiles: check, import, reconcile.", no_args_is_help=True)
 
 Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one file; GATEWAY_BRANDS by default")]
 

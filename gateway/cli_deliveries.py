@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     Verb = Callable[[Transaction, Collection[int], Operator, datetime], Awaitable[dict[int, Verdict]]]
 
-deliveries = typer.Typer(help="Deliveries: list, show, unmatched, reopen, skip.", no_args_is_help=True)
+deliveries = typer.Typer(help="Deliveries: list, show, unmatched, unconfirmed, reopen, skip.", no_args_is_help=True)
 
 Numbers = Annotated[list[str], typer.Argument(help="dlv-12 or 12, as many as you like")]
 

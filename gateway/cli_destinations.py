@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from gateway.store.database import Database
 
-destinations = typer.Typer(help="Destinations: list, show, pause, resume, secret, rotate.", no_args_is_help=True)
+destinations = typer.Typer(
+    help="Destinations: list, show, pause, resume, secret, rotate, backfill, remove.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="its name, as `gateway destinations list` has it")]
 

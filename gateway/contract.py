@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.core.events import CUSTOMER_EVENTS, LOG_ONLY, WORK_ONLY, EventType
 from gateway.core.parties import Side
 from gateway.inbound.catalogue import CATALOGUE, VERSION
+from gateway.inbound.confirmations import TYPE as CONFIRMATION
 from gateway.schemas import definitions_of, moved, read_schema
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _IN = {
     "actions": ("actions.v1", "the job's id", "What providers do. Shared: it trusts its writers.", Side.PROVIDER),
     "actionsOfOrganization": ("actions.{organization}.v1", "the job's id", "What one provider does.", Side.PROVIDER),
 }
+# A brand's, without an envelope if it likes.
+_CONFIRMATIONS = "applied"
+_APPLIED = ("applied.{brand}.v1", "any", "What a brand has applied, where its profile confirms by topic.")
 _OUT = {
     "feed": ("feed.{brand}.v1", "the job's id", "A brand's Manage feed.", _OF_JOBS - WORK_ONLY),
     "work": ("work.{organization}.v1", "the job's id", "A provider's work feed, where it asked for one.", _OF_JOBS),
@@ -63,12 +67,14 @@ def asyncapi(contracts: Path | None = None) -> dict[str, Json]:
         return {name: moved(part) for name, part in schema.items() if name not in {"$id", "$defs"}}
 
     received = {
-        name: [kind for kind, message in CATALOGUE.items() if side in message.sides] for name, (*_, side) in _IN.items()
+        name: [kind for kind, message in CATALOGUE.items() if side in message.sides and kind != CONFIRMATION]
+        for name, (*_, side) in _IN.items()
     }
+    received[_CONFIRMATIONS] = [CONFIRMATION]
     sent = {name: sorted(kind.value for kind in kinds) for name, (*_, kinds) in _OUT.items()}
     channels: dict[str, Json] = {}
     operations: dict[str, Json] = {}
-    for name, (address, key, meaning, _) in _IN.items():
+    for name, (address, key, meaning, *_) in {**_IN, _CONFIRMATIONS: _APPLIED}.items():
         channels[name] = _channel(address, key, meaning, received[name])
         operations[f"receive{name[0].upper()}{name[1:]}"] = _operation("receive", name)
     for name, (address, key, meaning, _) in _OUT.items():

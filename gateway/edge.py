@@ -25,6 +25,7 @@ from gateway.outbound.http import connect_described as connect_out_described
 from gateway.outbound.http import feed_described
 from gateway.outbound.http.connect import agent_ack, agent_out
 from gateway.outbound.http.feed import feed
+from gateway.outbound.http.feed_receipts import feed_receipts
 from gateway.outbound.http.live import live_feed
 from gateway.schemas import CONTRACTS
 from gateway.web.described import Answer, Operation, Proof
@@ -112,6 +113,7 @@ def make_edge(
         ("GET", "/v1/feed/live"): live_feed(callers, live, owed_to),
     }
     edge.add_route("/v1/feed", feed(callers, live.reader, owed_to), methods=["GET"], name="feed")
+    edge.add_route("/v1/feed/receipts", feed_receipts(callers, database), methods=["POST"])
     edge.add_route("/v1/records", own_records(callers, database), methods=["GET"], name="records")
     edge.add_route("/v1/records/{id}", own_record(callers, database), methods=["GET"], name="record")
     reads = JobReads(callers, database, lambda: keeper.profiles)

@@ -10,12 +10,15 @@ import structlog
 
 from gateway.brands import load_library
 from gateway.inbound.directory import Directory, make_directory
+from gateway.inbound.doors import confirmations_topic
 from gateway.mapping.library import Profiles
+from gateway.mapping.profile_roads import ConfirmsBy
 from gateway.store.accounts import load_accounts
-from gateway.store.destinations import load_destinations
+from gateway.store.destinations import REMOVED, load_destinations
 from gateway.store.profiles import read_stamp
 
 if TYPE_CHECKING:
+    from gateway.mapping.profile import Profile
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
 
@@ -27,7 +30,8 @@ REFRESH_SECONDS = 2.0
 class Keeper:
     """`directory` and `profiles` are each replaced as a whole: a holder keeps a state that agrees with itself.
 
-    `own_topics` are those of brands' own, with brand and account; what has been one stays one.
+    `own_topics` are those of brands' own, with brand and account; what has been one stays one. Removed destinations
+    are not among `destinations`.
     """
 
     def __init__(self, database: Database) -> None:
@@ -47,11 +51,13 @@ class Keeper:
             accounts = await load_accounts(connection)
             destinations = await load_destinations(connection)
         self._stamp, self.profiles = stamp, profiles
-        self.destinations = tuple(destinations.values())
+        present = [one for one in destinations.values() if one.state != REMOVED]
+        self.destinations = tuple(present)
         active = profiles.active.values()
         own = {one.inbound.topic: (one.brand, one.account) for one in active if one.inbound}
+        own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in active if confirms_by_topic(one)}
         self.own_topics = {**self.own_topics, **own}
-        self.directory = make_directory(accounts, destinations.values(), profiles.active)
+        self.directory = make_directory(accounts, present, profiles.active)
 
     async def run(self) -> None:
         """Refreshes until cancelled. While the database is away, what was known last stands."""
@@ -67,3 +73,8 @@ class Keeper:
     def look_again(self) -> None:
         """Lets `run` refresh at once: this process has changed something that is kept here."""
         self._again.set()
+
+
+def confirms_by_topic(profile: Profile) -> bool:
+    """Whether the brand says what it has applied on a topic of its own."""
+    return any(one.confirms is not None and one.confirms.by is ConfirmsBy.TOPIC for one in profile.destinations)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.core.document import stamp
 from gateway.finding import Finding, fine, problem, warning
 from gateway.store import checkup
+from gateway.store.unconfirmed import count_unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ async def examine_standstill(connection: Transaction, answers: str, now: datetim
     """`answers` is what the topics begin with whose partitions expiry waits for."""
     findings = [await _examine_expiry(connection, answers, now), await _examine_destinations(connection)]
     findings.append(await _examine_polling(connection, now))
+    findings.append(await _examine_confirmations(connection, now))
     findings += _waiting("records", await checkup.find_waiting_records(connection), _RECORDS, now)
     findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection), _DELIVERIES, now)
     return findings
@@ -82,6 +84,18 @@ async def _examine_polling(connection: Transaction, now: datetime) -> Finding:
         return fine("polling", "every queue is polled, or nothing waits in it")
     told = ", ".join(f"{one.state} ({one.count} jobs and records since {stamp(one.since)})" for one in unpolled)
     return warning("polling", f"nobody fetches from {told}", "does its client run, and with a key that is live?")
+
+
+async def _examine_confirmations(connection: Transaction, now: datetime) -> Finding:
+    overdue = await count_unconfirmed(connection, now)
+    if not overdue:
+        return fine("confirmations", "what was delivered to those who confirm is confirmed")
+    told = ", ".join(
+        f"{one.destination} ({one.deliveries} deliveries of {one.jobs} jobs since {stamp(one.since)})"
+        for one in overdue
+    )
+    remedy = "`gateway deliveries unconfirmed`; if the brand has lost them, `gateway brands reconcile`"
+    return warning("confirmations", f"delivered, not confirmed: {told}", remedy)
 
 
 def _waiting(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.helpers import create_ssl_context
 
-from gateway.inbound.doors import SHARED
-from gateway.keeper import Keeper
+from gateway.inbound.doors import SHARED, confirmations_topic
+from gateway.keeper import Keeper, confirms_by_topic
 from gateway.mapping.profile_roads import DestinationKind
 from gateway.outbound.inspection import UNREACHABLE
 from gateway.outbound.topics import Cluster, ensure_topics
@@ -44,14 +44,16 @@ def make_cluster(settings: Settings) -> Cluster:
 
 
 def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """The topics that the gateway reads: shared ones, one per account, brands' own.
+    """The topics that the gateway reads: shared ones, one per account, brands' own, where brands confirm.
 
     And one of each organization that has a work feed by topic.
     """
     names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
     work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
     names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
-    names += [profile.inbound.topic for profile in keeper.profiles.active.values() if profile.inbound]
+    profiles = keeper.profiles.active.values()
+    names += [profile.inbound.topic for profile in profiles if profile.inbound]
+    names += [confirmations_topic(profile.brand) for profile in profiles if confirms_by_topic(profile)]
     return [f"{settings.topic_prefix}{name}" for name in names]
 
 

@@ -141,6 +141,7 @@ class Road:
             value=message.value,
             bound_source=door.bound_source,
             side=door.side,
+            brand=door.confirms,
         )
 
     async def receive(self, *messages: Message, at: datetime | None = None) -> list[str]:

@@ -204,6 +204,13 @@ class AnswerSurvey:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmApplied:
+    """`feed.applied`: this version of the job stands in the brand's own system."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class PutOrganization:
     """`organization.put`: matches or creates; members are merged where the sender may change them."""
 
@@ -259,13 +266,15 @@ JobCommand = (
     | SetNoteVisibility
     | SendReminder
     | AnswerSurvey
+    | ConfirmApplied
 )
 PartyCommand = PutOrganization | PutUser | DeactivateUser | ReactivateUser | ReportPosition
 Command = JobCommand | PartyCommand
 
-# Notes, amendments, reminders and surveys cannot move a job or a visit: they never wait behind a held completion.
+# Notes, amendments, reminders, surveys and confirmations cannot move a job or a visit: they never wait behind a held
+# completion.
 # On a job that is known already, creating it is an amendment.
-NEVER_WAITS = (SubmitOffer, CreateJob, AddNote, EditNote, SetNoteVisibility, SendReminder, AnswerSurvey)
+NEVER_WAITS = (SubmitOffer, CreateJob, AddNote, EditNote, SetNoteVisibility, SendReminder, AnswerSurvey, ConfirmApplied)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from gateway.core.commands import (
     ChangeAppointment,
     CompleteAppointment,
     CompleteJob,
+    ConfirmApplied,
     CreateJob,
     DeactivateUser,
     DeclineOffer,
@@ -98,7 +99,7 @@ def _allowed(job: Job | None, request: Request, facts: Facts, command: JobComman
         taken_back = offers.take_back(job, request, facts)
         if taken_back is not None:
             return _remember(taken_back, request)
-    unknown = find_unresolved(request)
+    unknown = None if isinstance(command, ConfirmApplied) else find_unresolved(request)
     if unknown is not None and (job is None or unknown != request.refs.job):
         return Parked(ref=unknown)
     if job is None and not isinstance(command, _BEGINS_A_JOB):
@@ -148,6 +149,11 @@ def _by_command(job: Job | None, request: Request, facts: Facts, command: JobCom
             return remarks.remind(job, request, facts, command)
         case AnswerSurvey():
             return remarks.answer_survey(job, request, facts, command)
+        case ConfirmApplied(version) if version > job.jobversion:
+            return Refused(why=Why.UNKNOWN_JOBVERSION, member="data.version", detail="the job has not come so far")
+        case ConfirmApplied():
+            # Nothing of the job changes: the receiver notes it.
+            return Applied()
         case _:
             assert_never(command)
 

@@ -55,6 +55,7 @@ class Why(StrEnum):
     TRANSITION_NOT_ALLOWED = "transition_not_allowed"
     TOO_MANY_APPOINTMENTS = "too_many_appointments"
     NOT_A_TECHNICIAN = "not_a_technician"
+    UNKNOWN_JOBVERSION = "unknown_jobversion"
     CUSTOMER_REQUIRED = "customer_required"
     UNKNOWN_CUSTOMER = "unknown_customer"
     # refused: at the edge

@@ -14,6 +14,7 @@ from gateway.core.commands import (
     ChangeAppointment,
     CompleteAppointment,
     CompleteJob,
+    ConfirmApplied,
     CreateJob,
     DeclineOffer,
     DeleteAppointment,
@@ -58,6 +59,7 @@ _ALLOWED: dict[Side, tuple[type, ...]] = {
         *PROGRESS,
         SendReminder,
         AddNote,
+        ConfirmApplied,
     ),
     Side.PROVIDER: (
         AcceptOffer,

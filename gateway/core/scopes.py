@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.core.commands import (
     AcceptOffer,
     AddNote,
+    ConfirmApplied,
     DeactivateUser,
     DeclineOffer,
     EditNote,
@@ -33,7 +34,7 @@ class Scope(StrEnum):
     NOTES = "notes"
     USERS = "users"  # organizations and their users
     READ = "read"  # jobs, activity, and what became of records
-    FEED = "feed"  # what is owed: by polling with its acknowledgements, by cursor and live
+    FEED = "feed"  # what is owed: by polling with its acknowledgements, by cursor and live; and what of it was applied
 
 
 _OFFERS = (SubmitOffer, WithdrawOffer, AcceptOffer, DeclineOffer, SendReminder)
@@ -47,4 +48,6 @@ def scope_of(command: Command) -> Scope:
         return Scope.OFFERS
     if isinstance(command, _NOTES):
         return Scope.NOTES
+    if isinstance(command, ConfirmApplied):
+        return Scope.FEED
     return Scope.USERS if isinstance(command, _USERS) else Scope.ACTIONS

@@ -103,6 +103,10 @@ def survey(message: messages.SurveyAnswer, _: Scene) -> commands.AnswerSurvey:
     return commands.AnswerSurvey(rating=message.rating, message=message.message)
 
 
+def confirmation(message: messages.FeedApplied, _: Scene) -> commands.ConfirmApplied:
+    return commands.ConfirmApplied(message.version)
+
+
 def new_appointment(message: messages_visits.AppointmentAdd, _: Scene) -> commands.AddAppointment:
     return commands.AddAppointment(visit(message))
 

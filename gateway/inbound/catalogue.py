@@ -71,6 +71,7 @@ CATALOGUE: dict[str, MessageType] = {
     "reminder.send": _message(messages.ReminderSend, building.reminder, _E, needs_id=True),
     "booking.request": _message(messages.BookingRequest, building.booking, Side.BOOKING_PAGE),
     "survey.answer": _message(messages.SurveyAnswer, building.survey, Side.SURVEYS, Side.BOOKING_PAGE),
+    "feed.applied": _message(messages.FeedApplied, building.confirmation, _E),
     "appointment.add": _message(messages_visits.AppointmentAdd, building.new_appointment, _E, _P),
     "appointment.change": _message(messages_visits.AppointmentChange, building.change, _E, _P, _G),
     "appointment.delete": _message(messages_visits.AppointmentDelete, building.deletion, _P),

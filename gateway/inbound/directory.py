@@ -63,6 +63,11 @@ class Directory:
         return replace(self, work={**self.work, **work}, receipts={**self.receipts, **added.receipts})
 
 
+def is_feed(one: Destination) -> bool:
+    """Whether jobs' events go there: not receipts, acks or messages to customers."""
+    return one.name != NOTIFICATIONS and not one.name.startswith(("receipts.", "acks."))
+
+
 def make_directory(
     accounts: Iterable[Account], endpoints: Iterable[Destination], active: Mapping[str, Profile]
 ) -> Directory:

@@ -23,17 +23,24 @@ class Door:
     """Who sends at a topic. `bound_source` is the name that it binds its records to; None on a shared topic, and at a
     door of HTTP, where each request's key binds its own.
 
-    `brand` is set where that brand's own JSON arrives.
+    `brand` is set where that brand's own JSON arrives, `confirms` where that brand says what it has applied.
     """
 
     side: Side
     bound_source: str | None = None
     brand: str | None = None
+    confirms: str | None = None
+
+
+def confirmations_topic(brand: str) -> str:
+    """Where a brand that confirms by topic says what it has applied: without the prefix."""
+    return f"applied.{brand}.v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
     """The topics under one prefix. `own` gives those of brands' own as of now: without the prefix → brand, account.
+    Where brands confirm is among them.
 
     None of them may go while records of it are read.
     """
@@ -60,6 +67,8 @@ class Doors:
         own = self.own().get(name)
         if own is not None:
             brand, account = own
+            if name == confirmations_topic(brand):
+                return Door(Side.ENTERPRISE, account, confirms=brand)
             return Door(Side.ENTERPRISE, account, brand)
         kind, _, rest = name.partition(".")
         bound = rest.removesuffix("v1").rstrip(".")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.core.outcomes import Applied, Ignored, Outcome, Parked, Quarantined, Refused, Unmapped, Why
 from gateway.core.parties import Side
 from gateway.core.values import dataclass
+from gateway.inbound.confirmations import only_confirming, read_confirmation
 from gateway.inbound.connect import translate_connect
 from gateway.inbound.credentials import as_sent
 from gateway.inbound.doors import Door
@@ -129,17 +130,23 @@ def _unread(number: int, raw: RawRecord, received_at: datetime, why: Quarantined
 
 
 def _read_entry(number: int, raw: RawRecord, received_at: datetime, doors: Doors, directory: Directory) -> Entry:
-    brand = None if raw.door == INTERNAL_DOOR else doors.door(raw.door).brand
+    door = OWN_DOOR if raw.door == INTERNAL_DOOR else doors.door(raw.door)
+    brand = door.brand
     record_type = raw.find_mark(RECORD_TYPE)
     if record_type is not None:
         brand = raw.find_mark(CUSTOM_BRAND)
-    envelope = read(raw) if brand is None else _read_own(raw, brand, record_type, directory)
+    if door.confirms is not None:
+        envelope = read_confirmation(raw)
+    else:
+        envelope = read(raw) if brand is None else _read_own(raw, brand, record_type, directory)
     if isinstance(envelope, Quarantined):
         return _unread(number, raw, received_at, envelope)
     if envelope.form is Form.CONNECT:
         reading = translate_connect(envelope, raw.side)
     else:
         reading = translate(envelope, raw.side, raw.arrived_at)
+    if door.confirms is not None:
+        reading = only_confirming(reading)
     if isinstance(reading, Translated):
         reading = as_sent(reading, raw)
     translated = isinstance(reading, Translated)

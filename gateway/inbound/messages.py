@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from gateway.core.ids import MAX_NUMBER
 from gateway.inbound.shapes import (
     CustomerNamed,
     Details,
@@ -116,6 +117,13 @@ class BookingRequest(Dated, Details):
     organization: Organization | None = None
     customer: CustomerNamed
     accept_by: Moment | None = None
+
+
+class FeedApplied(Dated):
+    """`feed.applied`: the brand's own system has this version of the job, and all before it."""
+
+    job: Id | None = None
+    version: Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)]
 
 
 class SurveyAnswer(AboutJob):

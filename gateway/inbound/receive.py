@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gateway.core.commands import DeactivateUser, PutUser, ReactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
 from gateway.core.values import replace
+from gateway.inbound.confirmations import confirmed_by
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
 from gateway.inbound.folding import find_companions
 from gateway.inbound.internal import expiry, unassignment
@@ -20,6 +21,7 @@ from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
 from gateway.store import aggregates, inbox, keys, outbox, schedule
+from gateway.store.applied import ConfirmedBy, note_applied
 from gateway.store.bulk import Writes, notify
 from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
@@ -206,6 +208,8 @@ class Receiver:
         fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]
         inbox.insert_records(writes, fresh)
         await outbox.append(writes, appending.events, appending.deliveries, now)
+        note_applied(writes, confirmed_by(settled), ConfirmedBy.TOPIC, now)
+        await writes.make()
         await self._take_visits_away(writes, settled, now)
         if any(_changes_who_may(entry) for entry in settled):
             await notify(connection, keys.CHANNEL)

@@ -19,8 +19,8 @@ class RawRecord:
     `partition`, `offset` and `append_time` are the broker's (the time may be its sender's: then `arrived_at` is when it
     was read). `bound_source` is the name that the door binds its records to (the topic's, or the key's of HTTP),
     whatever they claim; None on a shared topic. `side` is who sends at this door.
-    `user` is whose own key sent it, `brand` the one that the key is for; `scopes` are what the key is limited to, told
-    only of what comes in now.
+    `user` is whose own key sent it, `brand` the one that the key, or the topic, is for; `scopes` are what
+    the key is limited to, told only of what comes in now.
     """
 
     door: str

@@ -198,6 +198,7 @@ class Subscription:
             value=record.value,
             bound_source=door.bound_source,
             side=door.side,
+            brand=door.confirms,
         )
 
     @property

@@ -225,6 +225,7 @@ def tried_as(
         # A first try that succeeded needs no row of its own; one that says nothing about the delivery neither.
         noted=left and (step.state != "delivered" or one.attempts > 0),
         part=one.part,
+        applied=outcome.applied if isinstance(outcome, Delivered) else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from gateway.core.values import dataclass
+from gateway.store.destinations import REMOVED
 from gateway.store.tables import caught_up, delivery, destination, inbound_record, job, lane
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ async def find_unpolled(connection: AsyncConnection, before: datetime) -> list[W
 
 
 async def find_stopped_destinations(connection: AsyncConnection) -> list[Stopped]:
-    """Every destination that is not active, by name."""
+    """Every destination that is not active, by name; of those removed only what is owed something still."""
+    is_owed = select(lane.c.key).where(lane.c.destination == destination.c.number).exists()
+    stopped = (destination.c.state != "active") & ((destination.c.state != REMOVED) | is_owed)
     columns = (destination.c.name, destination.c.state, destination.c.state_reason, destination.c.state_at)
-    rows = await connection.execute(
-        select(*columns).where(destination.c.state != "active").order_by(destination.c.name)
-    )
+    rows = await connection.execute(select(*columns).where(stopped).order_by(destination.c.name))
     return [Stopped(*row) for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, bindparam, select, text
+from sqlalchemy import TextClause, bindparam, case, null, select, text
 
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+# Of a destination that was taken out of service: only what it was owed and had is still to be read.
+REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +81,16 @@ class NewDestination:
 async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDestination]) -> dict[str, Destination]:
     """Makes the destinations, or brings those of the same names up to date, in the caller's transaction.
 
-    Their state and their owner stay: another's of that name is left as it is. Returns all there are, by name.
+    Their state and their owner stay, but a removed one is active again; another's of that name is left as it is.
+    Returns all there are, by name.
     """
     rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
     if rows:
         insert = insert_into(connection.dialect.name, destination)
-        changed = {name: insert.excluded[name] for name in ("kind", "settings", "strict", "sandbox")}
+        changed: dict[str, Any] = {name: insert.excluded[name] for name in ("kind", "settings", "strict", "sandbox")}
+        was_removed = destination.c.state == REMOVED
+        changed["state"] = case((was_removed, "active"), else_=destination.c.state)
+        changed["state_reason"] = case((was_removed, null()), else_=destination.c.state_reason)
         same = (destination.c.owner == insert.excluded.owner) & (destination.c.audience == insert.excluded.audience)
         await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=same), rows)
     return await load_destinations(connection)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from sqlalchemy import Executable, bindparam, delete, insert, null, select, update
 
 from gateway.core.values import dataclass
+from gateway.store.applied import Stands, save_answered
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.bulk import Writes
 from gateway.store.columns import Moment, Number
@@ -30,7 +31,8 @@ class Tried(NamedTuple):
 
     `attempted`: it left the building; `retried`: it counts in the schedule. A try that is neither (the transport was
     away, or the document could not be made) leaves those counts alone. `noted`: it gets a row of its own in `attempt`.
-    `part` is which of its messages is the next one; 0 too once there is none.
+    `part` is which of its messages is the next one; 0 too once there is none. `applied`: the version of its job that
+    the answer says the destination's owner has applied.
     """
 
     delivery: ClaimedDelivery
@@ -47,6 +49,7 @@ class Tried(NamedTuple):
     retried: bool = False
     noted: bool = True
     part: int = 0
+    applied: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,12 @@ class LaneResult(NamedTuple):
         if last is None or last.state == "delivered":
             return None
         return last if last.state == "pending" or self.lane.destination.strict else None
+
+    @property
+    def confirmed(self) -> list[Stands]:
+        """What the answers confirm."""
+        owner = self.lane.destination.owner
+        return [Stands(owner, one.delivery.lane, one.applied) for one in self.tried if one.applied is not None]
 
     @property
     def given_up(self) -> ClaimedDelivery | None:
@@ -98,6 +107,7 @@ async def record(connection: AsyncConnection, results: Iterable[LaneResult], now
     await writes.make()
     given_up = [result.given_up for result in mine.values()]
     await hand_on(connection, [link_of(one) for one in given_up if one is not None], strict=())
+    await save_answered(connection, [one for result in mine.values() for one in result.confirmed], now)
     return Recorded(frozenset(by_place.keys() - owed.keys()), left_due)
 
 

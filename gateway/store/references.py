@@ -46,6 +46,12 @@ async def find_targets(connection: AsyncConnection, refs: Iterable[Ref]) -> dict
     return found | await _read(connection, waited_for, lock=True)
 
 
+async def find_numbers(connection: AsyncConnection, refs: Iterable[Ref]) -> dict[Ref, int]:
+    """What those of these references stand for that stand for something; without a lock."""
+    found = await _read(connection, set(refs), lock=False)
+    return {ref: target.number for ref, target in found.items() if target.number is not None}
+
+
 async def _read(connection: AsyncConnection, wanted: set[Ref], *, lock: bool) -> dict[Ref, Target]:
     if not wanted:
         return {}

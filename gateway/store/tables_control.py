@@ -114,6 +114,18 @@ operator_action = Table(
     Column("reason", Text, nullable=False),
 )
 
+# The newest version of a job of which a brand has said that it stands in its own system, and how it said so.
+# `confirmed_by`: answer | feed | topic.
+applied_version = Table(
+    "applied_version",
+    metadata,
+    Column("brand", String(100), primary_key=True),
+    Column("job", Number, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("confirmed_by", String(10), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 # An event's place in the feed of one destination, given in the recording transaction: no gaps that fill later.
 feed_position = Table(
     "feed_position",

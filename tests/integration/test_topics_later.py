@@ -11,10 +11,13 @@ from gateway import app
 from gateway.app import Gateway
 from gateway.inbound import subscribers
 from gateway.settings import Settings
-from gateway.store.tables import caught_up, destination, inbound_record
+from gateway.store.tables import caught_up, destination, inbound_record, job
+from gateway.store.tables_control import applied_version
 from gateway.topics import prepare
 from tests.eventually import eventually
 from tests.inbound import LAKESIDE, PREFIX, Road, import_brands, offer, opened, provider
+from tests.mapping_versions import harborline
+from tests.profiles import bring_in, with_destination
 
 IRONPEAKS = "claims.ironpeak.v1"
 
@@ -69,6 +72,37 @@ async def test_a_brand_imported_later_has_its_own_topic_read(settings, database_
         )
     finally:
         await watching.database.close()
+
+
+async def test_a_brand_that_confirms_by_topic_has_one_of_its_own_and_no_other_brand_has(
+    settings, staffed_url, topic_prefix, monkeypatch
+):
+    settings = settings.model_copy(update={"database_url": staffed_url})
+    own = f"{topic_prefix}applied.harborline.v1"
+    async with opened(staffed_url) as road:
+        assert own not in await prepare(settings)
+        async with consuming(settings, monkeypatch) as producer:
+            await producer.send_and_wait(topic_prefix + offer().door.removeprefix(PREFIX), offer("A-1").value)
+            await producer.send_and_wait(
+                topic_prefix + offer().door.removeprefix(PREFIX), offer("B-1", brand="maplegrove").value
+            )
+            await eventually(lambda: road.rows(job, job.c.external_id == "B-1"), within=60)
+
+            await bring_in(road, with_destination(harborline(2), "confirms: {by: topic}"))
+            assert [topic for topic in await prepare(settings) if "applied." in topic] == [own]
+            await producer.send_and_wait(own, orjson.dumps({"job": "A-1", "version": 1}))
+            for name, version in (("A-1", 2), ("B-1", 1)):
+                await producer.send_and_wait(own, orjson.dumps({"job": name, "version": version}))
+            await eventually(lambda: told_of(road, own, 3), within=60)
+        (noted,) = await road.rows(applied_version)
+        assert (noted["brand"], noted["version"], noted["confirmed_by"]) == ("harborline", 1, "topic")
+        ends = [row["reason"] for row in await road.records(inbound_record.c.door == own)]
+        assert sorted(ends, key=str) == [None, "not_your_job", "unknown_jobversion"]
+        assert await road.is_balanced()
+
+
+async def told_of(road, door, records):
+    return len(await road.records(inbound_record.c.door == door)) == records
 
 
 async def is_read(road, topic):

@@ -1,11 +1,12 @@
-"""What the feed by cursor is to its callers."""
+"""What the feed by cursor, and confirming what was applied, are to their callers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.outbound.http.feed_receipts import LONGEST_ID, MOST_RECEIPTS
 from gateway.web.cursors import AFTER_PARAMETER, LIMIT_PARAMETER, write_cursor
-from gateway.web.described import Answer, Operation, in_header, in_query, read_on
+from gateway.web.described import Answer, Body, Operation, in_header, in_query, read_on
 
 if TYPE_CHECKING:
     from gateway.core.parties import Json
@@ -51,6 +52,32 @@ _LAST: Final = in_header(
 _AFTER: Final = in_query(
     "after", "A cursor, or `now` for what comes from now on. Without it: from the oldest kept.", {"type": "string"}
 )
+
+_VERSION: Final[Json] = {"type": "integer", "minimum": 1}
+_JOB: Final[Json] = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
+_RECEIPT: Final[Json] = {
+    "description": "This version of the job, and all before it, stands in the brand's own system.",
+    "type": "object",
+    "properties": {"job": _JOB, "version": _VERSION},
+    "required": ["job", "version"],
+    "additionalProperties": False,
+}
+_JUDGED: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "job": _JOB,
+        "version": _VERSION,
+        "outcome": {"enum": ["applied", "refused"]},
+        "reason": {"enum": ["not_your_job", "unknown_jobversion"]},
+    },
+    "required": ["job", "version", "outcome"],
+}
+
+
+def _receipts(of: Json) -> dict[str, Json]:
+    listed: Json = {"type": "array", "items": of, "maxItems": MOST_RECEIPTS}
+    return {"type": "object", "properties": {"receipts": listed}, "required": ["receipts"]}
+
 
 OPERATIONS: Final = (
     Operation(
@@ -100,6 +127,40 @@ OPERATIONS: Final = (
             410: ("cursor_expired",),
             429: ("too_many_failures", "too_many_streams"),
             503: ("no_room", "unavailable"),
+        },
+    ),
+    Operation(
+        method="POST",
+        path="/v1/feed/receipts",
+        name="feed.receipts",
+        tag="Feeds",
+        summary="Which versions of its jobs a brand has applied",
+        description="A job by its id, or by the brand's own. An older version than one confirmed changes nothing.",
+        body=Body(
+            schema=_receipts(_RECEIPT),
+            examples={"two": {"receipts": [{"job": "job-1041", "version": 2}, {"job": "W-2", "version": 9}]}},
+        ),
+        answers={
+            200: Answer(
+                description="What came of each receipt, in their order.",
+                schema=_receipts(_JUDGED),
+                examples={
+                    "two": {
+                        "receipts": [
+                            {"job": "job-1041", "version": 2, "outcome": "applied"},
+                            {"job": "W-2", "version": 9, "outcome": "refused", "reason": "unknown_jobversion"},
+                        ]
+                    }
+                },
+            )
+        },
+        problems={
+            400: ("not_json", "too_deep"),
+            403: ("not_allowed", "not_for_operators", "scope_missing"),
+            408: ("too_slow",),
+            413: ("too_large",),
+            422: ("bad_value", "too_many", "unknown_member", "wrong_type"),
+            503: ("unavailable",),
         },
     ),
 )

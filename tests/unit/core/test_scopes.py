@@ -12,6 +12,7 @@ from gateway.core.scopes import Scope, scope_of
 
 OFFERS = {"SubmitOffer", "WithdrawOffer", "AcceptOffer", "DeclineOffer", "SendReminder"}
 NOTES = {"AddNote", "EditNote", "SetNoteVisibility"}
+CONFIRMS = {"ConfirmApplied"}
 NOBODYS = {"ExpireOffer", "AnswerSurvey"}
 SENT = sorted({one.__name__ for one in (*get_args(JobCommand), *get_args(PartyCommand))} - NOBODYS)
 
@@ -20,6 +21,8 @@ SENT = sorted({one.__name__ for one in (*get_args(JobCommand), *get_args(PartyCo
 def test_a_command_needs_the_scope_of_what_it_is_about(name):
     command = object.__new__(getattr(commands, name))
     wanted = Scope.OFFERS if name in OFFERS else Scope.NOTES if name in NOTES else Scope.ACTIONS
+    if name in CONFIRMS:
+        wanted = Scope.FEED
     if name in {one.__name__ for one in get_args(PartyCommand)}:
         wanted = Scope.USERS
     assert scope_of(command) is wanted

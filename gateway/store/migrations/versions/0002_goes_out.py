@@ -145,6 +145,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["delivery"], ["delivery.number"], name="fk_attempt_delivery"),
     )
     op.create_table(
+        "applied_version",
+        sa.Column("brand", sa.String(100), nullable=False),
+        sa.Column("job", NUMBER, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("confirmed_by", sa.String(10), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("brand", "job", name="pk_applied_version"),
+    )
+    op.create_table(
         "feed_position",
         sa.Column("destination", NUMBER, nullable=False),
         sa.Column("position", NUMBER, nullable=False),
