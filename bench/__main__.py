@@ -6,12 +6,20 @@ import argparse
 
 from rich.console import Console
 
-from bench import edge, main_road, polling
+from bench import delivery, delivery_faults, delivery_owed, edge, main_road, polling
 from bench.ground import ground
 from bench.report import leave
 from gateway.telemetry import start_logging
 
-BENCHES = {"main_road": main_road.figures, "edge": edge.figures, "polling": polling.figures}
+BENCHES = {
+    "main_road": main_road.figures,
+    "edge": edge.figures,
+    "polling": polling.figures,
+    "delivery": delivery.figures,
+    "bulkheads": delivery_faults.bulkheads,
+    "crash": delivery_faults.crash,
+    "owed": delivery_owed.figures,
+}
 
 
 def main() -> None:
