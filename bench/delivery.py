@@ -56,7 +56,8 @@ def _of_rates(name: str, runs: list[dict[str, Any]], goal: float) -> list[dict[s
     rate = statistics.median(one["per_second"] for one in runs)
     cpu = round(statistics.median(one["cpu"] for one in runs), 3)
     clean = all(one["verdict"].is_clean for one in runs)
-    counts = summed(one["verdict"] for one in runs)
+    counts: dict[str, Any] = summed(one["verdict"] for one in runs)
+    counts["partner_cpu_s_per_1000"] = round(statistics.median(one["partner_cpu"] for one in runs), 3)
     return [figure(name, "deliveries/s", rate, cpu_s_per_1000=cpu, goal=goal, met=clean and rate >= goal, **counts)]
 
 
