@@ -6,16 +6,25 @@ import argparse
 
 from rich.console import Console
 
-from bench import edge, main_road, polling
+from bench import delivery, delivery_faults, delivery_owed, edge, main_road, polling
 from bench.ground import ground
 from bench.report import leave
 from gateway.telemetry import start_logging
 
-BENCHES = {"main_road": main_road.figures, "edge": edge.figures, "polling": polling.figures}
+BENCHES = {
+    "main_road": (main_road.figures,),
+    "edge": (edge.figures,),
+    "polling": (polling.figures,),
+    "delivery": (delivery.figures, delivery_faults.bulkheads, delivery_faults.crash),
+    "bulkheads": (delivery_faults.bulkheads,),
+    "crash": (delivery_faults.crash,),
+    "owed": (delivery_owed.figures,),
+}
+USUAL = ("main_road", "edge", "polling", "delivery")
 
 
 def main() -> None:
-    """Runs the benchmarks asked for, all of them by default, and leaves one JSON file per figure."""
+    """Runs the benchmarks asked for, the usual ones by default, and leaves one JSON file per figure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help="which benchmarks")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of what is compared")
@@ -25,8 +34,9 @@ def main() -> None:
     start_logging("warning")
     console = Console()
     with ground() as base:
-        for name in asked.names or BENCHES:
-            leave(console, BENCHES[name](base, console, asked.rounds, asked.records, asked.steady))
+        for name in asked.names or USUAL:
+            for figures in BENCHES[name]:
+                leave(console, figures(base, console, asked.rounds, asked.records, asked.steady))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,17 +27,22 @@ PARTITIONS = 6
 
 @dataclass
 class Ground:
-    """Running servers, and an empty migrated database per run."""
+    """Running servers, and an empty migrated database per run. Kafka starts when a run first needs it."""
 
-    kafka: str
     templates: PostgresTemplates
-    log: Path = field(default_factory=lambda: Path("var/bench"))
+    stack: contextlib.ExitStack
+
+    @cached_property
+    def kafka(self) -> str:
+        broker = choose_broker(require_apache=True)
+        self.stack.callback(broker.close)
+        return broker.servers
 
     @contextlib.contextmanager
-    def run(self) -> Iterator[Run]:
-        """A database and a topic prefix for one run."""
+    def run(self, *, broker: bool = True, **settings: str) -> Iterator[Run]:
+        """A database and a topic prefix for one run. `settings` are variables of its processes."""
         with self.templates.fresh() as url:
-            yield Run(url, self.kafka, f"b{uuid.uuid4().hex[:8]}.")
+            yield Run(url, self.kafka if broker else "off", f"b{uuid.uuid4().hex[:8]}.", settings)
 
 
 @dataclass
@@ -46,6 +52,7 @@ class Run:
     database_url: str
     kafka: str
     prefix: str
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,14 +62,20 @@ class Run:
             "GATEWAY_KAFKA_SERVERS": self.kafka,
             "GATEWAY_TOPIC_PREFIX": self.prefix,
             "GATEWAY_CONSUMER_GROUP": self.prefix,
+            **self.settings,
         }
 
     def prepare(self) -> None:
         """Profiles and topics, as an operator would make them."""
-        for words in (("brands", "import", "--reason", "bench"), ("migrate",)):
-            subprocess.run(
-                [sys.executable, "-m", "gateway", *words], env=self.environment, check=True, stdout=subprocess.DEVNULL
-            )
+        self.command("brands", "import", "--reason", "bench")
+        self.command("migrate")
+
+    def command(self, *words: str) -> None:
+        """`gateway …`; it must end well."""
+        argv = [sys.executable, "-m", "gateway", *words]
+        done = subprocess.run(argv, env=self.environment, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
 
     def make_topics(self, *names: str) -> None:
         asyncio.run(create_topics(self.kafka, [f"{self.prefix}{name}" for name in names], partitions=PARTITIONS))
@@ -89,16 +102,13 @@ class Run:
 
 @contextlib.contextmanager
 def ground() -> Iterator[Ground]:
-    """Starts both servers; fsync is on, as the product needs it."""
-    broker = choose_broker(require_apache=True)
-    server = choose_postgres()
-    templates = PostgresTemplates(server, upgrade)
-    try:
-        yield Ground(broker.servers, templates)
-    finally:
-        templates.close()
-        server.close()
-        broker.close()
+    """Starts the servers; fsync is on, as the product needs it."""
+    with contextlib.ExitStack() as stack:
+        server = choose_postgres()
+        stack.callback(server.close)
+        templates = PostgresTemplates(server, upgrade)
+        stack.callback(templates.close)
+        yield Ground(templates, stack)
 
 
 def cpu_seconds(pids: dict[str, int]) -> dict[str, float]:

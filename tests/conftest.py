@@ -94,6 +94,18 @@ def node() -> str:
 
 
 @pytest.fixture(scope="session")
+def java() -> str:
+    """Java with its compiler: it runs a source file as it is."""
+    found = shutil.which("java")
+    told = (
+        subprocess.run([found, "--list-modules"], check=False, capture_output=True, text=True).stdout if found else ""
+    )
+    if "jdk.compiler@" not in told:
+        _do_without("needs a JDK: apt-get install default-jdk-headless")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
 def curl() -> None:
     """curl, and openssl for its signatures: what the README calls."""
     missing = [name for name in ("bash", "curl", "openssl") if shutil.which(name) is None]
