@@ -197,7 +197,7 @@ def _link(one: ClaimedDelivery) -> Link:
         lane=one.lane,
         position=one.position,
         previous=one.previous,
-        versioned=is_versioned(one.event.type, one.event.jobversion),
+        versioned=is_versioned(one.event.type, one.event.jobversion, one.operation),
     )
 
 
