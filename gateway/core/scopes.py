@@ -34,6 +34,7 @@ class Scope(StrEnum):
     USERS = "users"  # organizations and their users
     READ = "read"  # jobs, activity, and what became of records
     FEED = "feed"  # what is owed: by polling with its acknowledgements, by cursor and live
+    OPERATIONS = "operations"  # for operators: recovery, previewed, run and reported
 
 
 _OFFERS = (SubmitOffer, WithdrawOffer, AcceptOffer, DeclineOffer, SendReminder)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import field
+from dataclasses import asdict, field
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, case, func, select
 
+from gateway.core.document import stamp
+from gateway.core.ids import Kind, canonical_id
 from gateway.core.values import dataclass
 from gateway.store.columns import from_microseconds
 from gateway.store.operations import Operation, State
@@ -108,6 +111,23 @@ def _fate(row: _Row) -> Fate:
     return Fate.PENDING if row.delivery == "pending" else Fate.GOOD
 
 
+def members_of(found: Operation) -> dict[str, Any]:
+    """An operation as people read it, with what was seen when it was frozen."""
+    return {
+        "id": canonical_id(Kind.OPERATION, found.number),
+        "kind": found.kind,
+        "state": found.state.value,
+        "state_reason": found.state_reason,
+        "author": found.author,
+        "reason": found.reason,
+        "terms": asdict(found.terms),
+        "made": found.made,
+        "created_at": stamp(found.created_at.astimezone(UTC)),
+        "state_at": stamp(found.state_at.astimezone(UTC)),
+        "preview": found.preview,
+    }
+
+
 async def report_of(connection: AsyncConnection, found: Operation, now: datetime) -> dict[str, Any]:
     """How an operation has fared: items done and refused, their deliveries by state, how long it took and how fast."""
     counted = await tally(connection, found.number)
@@ -121,9 +141,9 @@ async def report_of(connection: AsyncConnection, found: Operation, now: datetime
         "failed": counted.failed,
     }
     if found.progress.started_at is None:
-        return report
+        return {**report, "started_at": None, "seconds": None, "rate": None}
     begun = from_microseconds(found.progress.started_at)
     ended = found.state_at if found.state in {State.DONE, State.CANCELED} else now
     seconds = (ended - begun).total_seconds()
     rate = round((counted.done + refused) / seconds, 1) if seconds > 0 else None
-    return {**report, "started_at": begun, "seconds": round(seconds, 3), "rate": rate}
+    return {**report, "started_at": stamp(begun), "seconds": round(seconds, 3), "rate": rate}

@@ -54,6 +54,9 @@ class _Places:
     jobs: dict[int, Job]
     receipts: dict[int, int]
 
+    def has(self, lane: int) -> bool:
+        return lane in self.jobs or -lane in self.receipts
+
     def take(self, lane: int) -> int:
         if lane < 0:
             self.receipts[-lane] += 1
@@ -94,7 +97,7 @@ async def redeliver(
     places = await _lock_places(connection, numbers)
     found = await _read(connection, numbers)
     notes = await load_notes(connection, {row["note"] for row in found.values() if row["note"] is not None})
-    verdicts = {number: _verdict(found.get(number), notes) for number in numbers}
+    verdicts = {number: _verdict(found.get(number), places, notes) for number in numbers}
     # Those of one lane in the order in which they were sent first.
     rows = sorted((found[number] for number in numbers if verdicts[number] is Verdict.DONE), key=_place)
     again = {row["number"]: _again(row, number, places, operation) for row, number in zip(rows, fresh, strict=False)}
@@ -135,8 +138,8 @@ async def _read(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int
     return {row["number"]: row for row in (await connection.execute(query)).mappings()}
 
 
-def _verdict(row: RowMapping | None, notes: Mapping[int, Note]) -> Verdict:
-    if row is None:
+def _verdict(row: RowMapping | None, places: _Places, notes: Mapping[int, Note]) -> Verdict:
+    if row is None or not places.has(row["lane"]):
         return Verdict.UNKNOWN
     if row["state"] != "delivered":
         return Verdict.WRONG_STATE

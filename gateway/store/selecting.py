@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ async def freeze(
     number = await open_operation(connection, kind.value, Terms(), operator, now)
     names = ["operation", "ordinal", "verb", "subject", "destination", "state"]
     await connection.execute(insert(operation_item).from_select(names, _items(found, number), include_defaults=False))
-    about = {"selected": selected, "oldest": stamp(oldest)}
+    about = {"selected": selected, "oldest": stamp(oldest.astimezone(UTC))}
     await seal(connection, number, kind.value, about, operator, now)
     return number
 
