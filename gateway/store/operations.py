@@ -292,12 +292,15 @@ async def settle_items(
     connection: AsyncConnection, found: Operation, outcomes: Mapping[int, Outcome], progress: Progress
 ) -> None:
     """Writes what came of items, by ordinal, in the transaction in which it was done, and how far it has come."""
-    rows = [{"ordinal": ordinal, **_settled(outcome)} for ordinal, outcome in outcomes.items()]
+    # The whole key in each: else SQLite would read all items for each row.
+    key = {"operation": found.number}
+    rows = [{**key, "ordinal": ordinal, **_settled(outcome)} for ordinal, outcome in outcomes.items()]
     if rows:
         item = operation_item.c
         names = ("state", "verdict", "made")
-        listed = given(connection.dialect.name, ordinal=Number, **{name: item[name].type for name in names})
-        mine = (item.operation == found.number, item.ordinal == listed.c.ordinal)
+        columns = {name: item[name].type for name in names}
+        listed = given(connection.dialect.name, operation=Number, ordinal=Number, **columns)
+        mine = (item.operation == listed.c.operation, item.ordinal == listed.c.ordinal)
         values = {name: listed.c[name] for name in names}
         await connection.execute(update(operation_item).where(*mine).values(values), encode_rows(connection, rows))
     made = found.made + sum(one.made is not None for one in outcomes.values())

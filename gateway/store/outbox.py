@@ -152,6 +152,7 @@ def _stands_in_a_snapshot(rows: FromClause) -> ColumnElement[bool]:
             of.c.destination == rows.c.destination,
             or_(~is_any(of.c.state, LEFT), and_(of.c.state == "dead", to.c.strict)),
         )
+        .correlate(rows)
         .exists()
     )
 

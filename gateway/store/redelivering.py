@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Executable, and_, or_, select, update
+from sqlalchemy import Executable, or_, select, update
 
 from gateway.core.events import EventType
 from gateway.core.values import dataclass, replace
@@ -69,16 +69,12 @@ class _Places:
 def has_later() -> ColumnElement[bool]:
     """That a later happening than `event` is there for the destination of `delivery`, whatever became of it."""
     later, of = event.alias("later"), delivery.alias("of_later")
-    same_job = and_(event.c.job.is_not(None), later.c.job == event.c.job)
-    same_record = and_(event.c.job.is_(None), later.c.job.is_(None), later.c.record == event.c.record)
-    return (
-        select(of.c.number)
-        .join_from(later, of, of.c.event == later.c.number)
-        .where(or_(same_job, same_record), later.c.position > event.c.position)
-        .where(of.c.destination == delivery.c.destination)
-        .correlate(delivery, event)
-        .exists()
-    )
+    there = select(of.c.number).join_from(later, of, of.c.event == later.c.number).correlate(delivery, event)
+    there = there.where(later.c.position > event.c.position, of.c.destination == delivery.c.destination)
+    # One by one: each has an index of its own.
+    of_job = there.where(later.c.job == event.c.job)
+    of_record = there.where(event.c.job.is_(None), later.c.job.is_(None), later.c.record == event.c.record)
+    return or_(of_job.exists(), of_record.exists())
 
 
 async def redeliver(

@@ -328,24 +328,30 @@ async def test_a_report_counts_what_became_of_it(partner):
 
 MANY = 10_000
 COPIES = (
-    "INSERT INTO job (number, version, source, account, brand, organization, external_id, customer, status, closure,"
-    " state, updated_at) SELECT :base + i, version, source, account, brand, organization, :base + i, customer, status,"
-    " closure, state, updated_at FROM job, n WHERE number = :job",
-    "INSERT INTO event (number, type, job, source, position, jobversion, brand, profile_version, occurred_at,"
-    " recorded_at, recipients, body) SELECT :base + i, type, :base + i, source, position, jobversion, brand,"
-    " profile_version, occurred_at, recorded_at, 1, body FROM event, n WHERE number = :event",
-    "INSERT INTO delivery (number, event, destination, lane, position, state, claims, attempts, retries, part,"
-    " created_at, settled_at) SELECT :base + i, :base + i, destination, :base + i, position, :state, 1, 1, 0, 0,"
-    " created_at, settled_at FROM delivery, n WHERE number = :delivery",
+    (
+        "INSERT INTO job (number, version, source, account, brand, organization, external_id, customer, status,"
+        " closure, state, updated_at) SELECT :base + i, version, source, account, brand, organization, external_id,"
+        " customer, status, closure, state, updated_at FROM job, n WHERE number = :job"
+    ),
+    (
+        "INSERT INTO event (number, type, job, source, position, jobversion, brand, profile_version, occurred_at,"
+        " recorded_at, recipients, body) SELECT :base + i, type, :base + i, source, position, jobversion, brand,"
+        " profile_version, occurred_at, recorded_at, 1, body FROM event, n WHERE number = :event"
+    ),
+    (
+        "INSERT INTO delivery (number, event, destination, lane, position, state, claims, attempts, retries, part,"
+        " created_at, settled_at) SELECT :base + i, :base + i, destination, :base + i, position, state, 1, 1, 0, 0,"
+        " created_at, settled_at FROM delivery, n WHERE number = :delivery"
+    ),
 )
 
 
-async def copied(partner, jobs, *, state="delivered"):
+async def copied(partner, jobs):
     """The one job that there is, so many times over, with its one happening."""
     [job] = (await partner.road.jobs()).popitem()[1]
     [mine] = await partner.deliveries(job["external_id"])
     [happening] = [row["event"] for row in await partner.road.rows(tables.delivery) if row["number"] == mine]
-    numbers = {"base": 10**7, "job": job["number"], "event": happening, "delivery": mine, "state": state}
+    numbers = {"base": 10**7, "job": job["number"], "event": happening, "delivery": mine}
     for statement in COPIES:
         into, _, rows = statement.partition(" SELECT ")
         many = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {jobs}) SELECT {rows}"

@@ -65,6 +65,19 @@ async def test_what_comes_after_a_snapshot_follows_on_its_version(partner):
     assert await partner.road.is_balanced()
 
 
+async def test_one_jobs_snapshot_bridges_nothing_of_another(partner):
+    await partner.accepted("A-1", "A-2")
+    partner.publisher.answers = [rejecting(2)]
+    await partner.settings(strict=False)
+    await partner.send()
+    partner.publisher.answers = []
+    await partner.run(await tell(partner, (await job_of(partner), await partner.destination())))
+    together = [provider("appointment.add", job, id=f"V-{job}", start=START) for job in ("A-1", "A-2")]
+    assert await partner.road.receive(*together) == ["applied"] * 2
+    told = await partner.told()
+    assert sorted(told[-2:]) == [("appointment.scheduled", 3, 1), ("appointment.scheduled", 3, 2)]
+
+
 async def test_a_skipped_snapshot_is_bridged_to_what_was_sent_before_it(partner):
     await partner.accepted("A-1")
     partner.publisher.answers = [rejecting(2)]
