@@ -17,7 +17,7 @@ WHY = ("--reason", "as agreed", "--author", "kim")
 
 @pytest.fixture
 def terminal(tmp_path, staffed_url):
-    return Terminal(tmp_path, DATABASE_URL=staffed_url, KAFKA_SERVERS="off")
+    return Terminal(tmp_path, DATABASE_URL=staffed_url, KAFKA_SERVERS="127.0.0.1:9")
 
 
 def on(url, work):
@@ -28,6 +28,13 @@ def on(url, work):
             return await work(Partner(road))
 
     return asyncio.run(run())
+
+
+async def ended(partner):
+    async def is_done():
+        return await partner.state(1) == "done"
+
+    await eventually(is_done, within=60)
 
 
 async def two_dead(partner):
@@ -76,9 +83,7 @@ def test_many_are_previewed_started_and_reported(terminal, staffed_url):
 
     clock = terminal.start("run", "--role", "clock")
     try:
-        asyncio.run(
-            eventually(lambda: terminal.ask("operations", "show", "1")["state"] == "done", within=60, every=0.5)
-        )
+        on(staffed_url, ended)
     finally:
         clock.send_signal(signal.SIGTERM)
         assert clock.wait(30) == 0
@@ -89,7 +94,7 @@ def test_many_are_previewed_started_and_reported(terminal, staffed_url):
 
 
 def test_a_clock_that_is_killed_goes_on_after_its_restart_and_does_nothing_twice(tmp_path, staffed_postgres_url):
-    terminal = Terminal(tmp_path, DATABASE_URL=staffed_postgres_url, KAFKA_SERVERS="off")
+    terminal = Terminal(tmp_path, DATABASE_URL=staffed_postgres_url, KAFKA_SERVERS="127.0.0.1:9")
     many = 4_000
 
     async def prepared(partner):
@@ -117,17 +122,14 @@ def test_a_clock_that_is_killed_goes_on_after_its_restart_and_does_nothing_twice
     assert 0 < done < many
     clock = terminal.start("run", "--role", "clock")
 
-    async def ended(partner):
-        async def is_done():
-            return await partner.state(1) == "done"
-
-        await eventually(is_done, within=60)
+    async def done_once(partner):
+        await ended(partner)
         made = await partner.road.rows(tables.delivery, tables.delivery.c.operation == 1)
         assert len({row["event"] for row in made}) == len(made) == (await partner.report(1))["done"] == many + 1
         assert await partner.road.is_balanced()
 
     try:
-        on(staffed_postgres_url, ended)
+        on(staffed_postgres_url, done_once)
     finally:
         clock.kill()
         clock.wait(10)

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.outbound.outcome import Fault, Rejected
 from gateway.store import tables
+from gateway.store.ledger import count_by_brand
 from tests.inbound import EVERGREEN, START, enterprise, provider
 from tests.operations import FEED, Partner
 
@@ -28,6 +29,9 @@ async def test_the_latest_happening_is_sent_again_as_it_was(partner):
     assert [one.event.number for one in sent[1:]] == [sent[1].event.number] * 2, "the same event"
     assert sent[2].number != sent[1].number
     assert await partner.road.is_balanced()
+    async with partner.database.snapshot() as connection:
+        counts = (await count_by_brand(connection))["harborline"]
+    assert counts.owed == counts.outbound.total()
 
 
 async def test_what_comes_after_a_redelivery_follows_on_what_was_sent_before_it(partner):
