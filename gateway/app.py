@@ -21,6 +21,7 @@ from gateway.inbound.clock import Clock
 from gateway.inbound.doors import Doors
 from gateway.inbound.gathering import Gathering
 from gateway.inbound.http.booking.desk import Desk, Limits
+from gateway.inbound.operating import Operating, Verbs
 from gateway.inbound.receive import Receiver
 from gateway.inbound.subscribers import Subscription, kafka_broker
 from gateway.inbound.work_topics import asked_for
@@ -172,7 +173,13 @@ class Gateway:
                 await self._edge()
             case "clock":
                 margin = timedelta(seconds=self.settings.expiry_margin_seconds)
-                await Clock(self.database, receiver, expiry_margin=margin).run(self.stop)
+                clock = Clock(self.database, receiver, expiry_margin=margin)
+                await asyncio.gather(clock.run(self.stop), self.make_operating().run(self.stop))
+
+    def make_operating(self) -> Operating:
+        """What runs the operations that operators have started."""
+        verbs = Verbs(Numbers(self.database), lambda: self.keeper.directory.active)
+        return Operating(self.database, verbs, refresh=self.keeper.refresh, wake=self._wake)
 
     async def _until_kafka_answers(self) -> None:
         """Waits in place for a broker that is away at the start, or for the end."""

@@ -23,6 +23,7 @@ from gateway.cli_destinations_changes import backfill_, remove_
 from gateway.cli_doctor import doctor
 from gateway.cli_keys import keys
 from gateway.cli_ledger import ledger
+from gateway.cli_operations import operations
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show
 from gateway.cli_records import records
 from gateway.embedded import EmbeddedBroker, EmbeddedBrokerMissingError
@@ -46,6 +47,7 @@ app.add_typer(deliveries, name="deliveries")
 app.add_typer(destinations, name="destinations")
 destinations.command()(secret)
 destinations.command()(rotate)
+app.add_typer(operations, name="operations")
 app.add_typer(keys, name="keys")
 app.add_typer(simulate, name="simulate")
 app.command()(ledger)

@@ -26,8 +26,8 @@ from gateway.cli_output import (
     show_verdicts,
 )
 from gateway.core.ids import Kind, canonical_id
-from gateway.store.bulk import notify
-from gateway.store.deliveries import Operator, Verdict, reopen, skip
+from gateway.inbound.operating import do_at_once, verbs_of_rows
+from gateway.store.deliveries import Operator
 from gateway.store.delivery_queries import (
     DeliveryState,
     DeliveryView,
@@ -36,19 +36,15 @@ from gateway.store.delivery_queries import (
     list_deliveries,
     list_unmatched,
 )
-from gateway.store.outbox import CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
-    from datetime import datetime
+    from gateway.store.operations import Verb
 
-    from gateway.store.database import Database, Transaction
+deliveries = typer.Typer(
+    help="Deliveries: list, show, unmatched, unconfirmed, reopen, skip, redeliver.", no_args_is_help=True
+)
 
-    Verb = Callable[[Transaction, Collection[int], Operator, datetime], Awaitable[dict[int, Verdict]]]
-
-deliveries = typer.Typer(help="Deliveries: list, show, unmatched, unconfirmed, reopen, skip.", no_args_is_help=True)
-
-Numbers = Annotated[list[str], typer.Argument(help="dlv-12 or 12, as many as you like")]
+Named = Annotated[list[str], typer.Argument(help="dlv-12 or 12, as many as you like")]
 
 _LISTED = (
     "id",
@@ -139,29 +135,28 @@ def _in_words(unmatched: dict[str, str]) -> str:
 
 
 @deliveries.command("reopen")
-def reopen_(numbers: Numbers, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
+def reopen_(numbers: Named, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
     """Return dead deliveries to their places, to be tried again."""
-    _do(reopen, numbers, author, reason, json=json)
+    _do("reopen", numbers, author, reason, json=json)
+
+
+@deliveries.command("redeliver")
+def redeliver_(numbers: Named, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
+    """Send delivered ones again, behind all that is owed; only what is the latest there of its job."""
+    _do("redeliver", numbers, author, reason, json=json)
 
 
 @deliveries.command("skip")
-def skip_(numbers: Numbers, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
+def skip_(numbers: Named, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
     """Give deliveries up that are pending, held or dead; what is behind them goes on."""
-    _do(skip, numbers, author, reason, json=json)
+    _do("skip", numbers, author, reason, json=json)
 
 
 def _do(verb: Verb, numbers: list[str], author: str, reason: str, *, json: bool) -> None:
     wanted = numbers_of(Kind.DELIVERY, numbers)
     operator = Operator(author=author, reason=insist_on_reason(reason))
-    show_verdicts(Kind.DELIVERY, ask(lambda database: _done(database, verb, wanted, operator)), as_json=json)
-
-
-async def _done(database: Database, verb: Verb, numbers: list[int], operator: Operator) -> dict[int, Verdict]:
-    async with database.transaction() as connection:
-        verdicts = await verb(connection, numbers, operator, await database.now(connection))
-        if Verdict.DONE in verdicts.values():
-            await notify(connection, CHANNEL)
-    return verdicts
+    done = ask(lambda database: do_at_once(database, verbs_of_rows(database), verb, wanted, operator))
+    show_verdicts(Kind.DELIVERY, done, as_json=json)
 
 
 def _members(view: DeliveryView) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from gateway.cli_output import (
     show_verdicts,
 )
 from gateway.core.ids import Kind, canonical_id
+from gateway.inbound.operating import do_at_once, verbs_of_rows
 from gateway.store.deliveries import Operator
 from gateway.store.record_queries import (
     RawContent,
@@ -37,7 +38,6 @@ from gateway.store.record_queries import (
     list_records,
     reveal_record,
 )
-from gateway.store.releasing import Verdict, requeue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,12 +108,8 @@ def requeue_(
     """Have records decided again that were quarantined, refused, parked or unmapped; the clock's role does it."""
     wanted = numbers_of(Kind.RECORD, numbers)
     operator = Operator(author=author, reason=insist_on_reason(reason))
-    show_verdicts(Kind.RECORD, ask(lambda database: _requeue(database, wanted, operator)), as_json=json)
-
-
-async def _requeue(database: Database, numbers: list[int], operator: Operator) -> dict[int, Verdict]:
-    async with database.transaction() as connection:
-        return await requeue(connection, numbers, operator, await database.now(connection))
+    done = ask(lambda database: do_at_once(database, verbs_of_rows(database), "requeue", wanted, operator))
+    show_verdicts(Kind.RECORD, done, as_json=json)
 
 
 async def _reveal(database: Database, number: int, operator: Operator) -> RawContent | None:

@@ -14,10 +14,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from gateway.contract import asyncapi
-from gateway.inbound.http import canonical_described, connect_described, job_reads_described, receipts_described
+from gateway.inbound.http import (
+    canonical_described,
+    connect_described,
+    job_reads_described,
+    operations_described,
+    receipts_described,
+)
 from gateway.inbound.http.canonical import ADDRESSES, command
 from gateway.inbound.http.connect import agent_in
 from gateway.inbound.http.job_reads import JobReads
+from gateway.inbound.http.operations import OperationsApi
 from gateway.inbound.http.reads import own_record
 from gateway.inbound.http.receipts import own_records
 from gateway.openapi import openapi
@@ -28,6 +35,7 @@ from gateway.outbound.http.feed import feed
 from gateway.outbound.http.feed_receipts import feed_receipts
 from gateway.outbound.http.live import live_feed
 from gateway.schemas import CONTRACTS
+from gateway.store.operations import Step
 from gateway.web.described import Answer, Operation, Proof
 from gateway.web.direct import Direct
 from gateway.web.documents import document, reference
@@ -79,6 +87,7 @@ OPERATIONS = (
     *feed_described.OPERATIONS,
     *connect_described.OPERATIONS,
     *connect_out_described.OPERATIONS,
+    *operations_described.OPERATIONS,
     _of_platform("healthz", "Whether the process is alive", alive=200),
     _of_platform("readyz", "Whether it is ready to take work", ready=200, not_ready=503),
 )
@@ -124,6 +133,12 @@ def make_edge(
     edge.add_route("/v1/jobs/{id}/activity", reads.activity, methods=["GET"])
     edge.add_route("/v1/jobs/{id}/notes", reads.notes, methods=["GET"])
     edge.add_route("/v1/jobs/{id}/records", reads.records, methods=["GET"])
+    recovery = OperationsApi(callers, database)
+    edge.add_route("/v1/operations", recovery.operations, methods=["GET"])
+    edge.add_route("/v1/operations", recovery.preview, methods=["POST"])
+    edge.add_route("/v1/operations/{id}", recovery.operation, methods=["GET"])
+    for step in (Step.START, Step.PAUSE, Step.RESUME, Step.CANCEL):
+        edge.add_route(f"/v1/operations/{{id}}/{step.value}", recovery.moving(step), methods=["POST"])
     endpoints |= {(one.method, one.path): command(one, callers, gathering) for one in ADDRESSES}
     for (method, path), endpoint in endpoints.items():
         edge.add_route(path, endpoint, methods=[method])

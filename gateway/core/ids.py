@@ -22,6 +22,7 @@ class Kind(StrEnum):
     EVENT = "evt"
     RECORD = "rec"
     DELIVERY = "dlv"
+    OPERATION = "op"
 
 
 class Ref(NamedTuple):

@@ -35,6 +35,7 @@ class Scope(StrEnum):
     USERS = "users"  # organizations and their users
     READ = "read"  # jobs, activity, and what became of records
     FEED = "feed"  # what is owed: by polling with its acknowledgements, by cursor and live; and what of it was applied
+    OPERATIONS = "operations"  # for operators: recovery, previewed, run and reported
 
 
 _OFFERS = (SubmitOffer, WithdrawOffer, AcceptOffer, DeclineOffer, SendReminder)

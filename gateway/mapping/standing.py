@@ -28,6 +28,20 @@ _OF_CLOSED_OFFERS: Final = ("job", "status", "closure", "reason")
 _NOBODY: Final = By(side=Side.GATEWAY, name="gateway")
 
 
+def snapshot_of(job: Job, at: datetime) -> Event:
+    """What is told of `job` as it stands at that moment. The gateway says it, whoever did what."""
+    ended = job.ended or job.offer
+    return Event(
+        type=EventType.JOB_SNAPSHOT,
+        by=_NOBODY,
+        occurred_at=at,
+        status=job.status,
+        closure=job.closure,
+        visits=tuple(VisitMoved(visit, None) for visit in job.visits),
+        reason=ended.reason if ended is not None else None,
+    )
+
+
 def job_members(
     job: Job,
     organization: str,
@@ -39,16 +53,7 @@ def job_members(
     people: Mapping[int, User],
 ) -> dict[str, Json]:
     """`job` with its visits, as much of it as `sight` allows. `people` are the organization's, for itself alone."""
-    ended = job.ended or job.offer
-    event = Event(
-        type=EventType.JOB_SNAPSHOT,
-        by=_NOBODY,
-        occurred_at=changed_at,
-        status=job.status,
-        closure=job.closure,
-        visits=tuple(VisitMoved(visit, None) for visit in job.visits),
-        reason=ended.reason if ended is not None else None,
-    )
+    event = snapshot_of(job, changed_at)
     body = event_body(event, job, organization)
     members = event_members(event.type, body, profile, audience, None)
     if sight is not Sight.WHOLE:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Text, or_, select, update
 
 from gateway.store import codec
+from gateway.store.columns import Number
 from gateway.store.dialect import any_of, by_key, for_update, key_set, one_of
+from gateway.store.given import encode_rows, given
 from gateway.store.prepared import fetch_mappings
 from gateway.store.tables import appointment, customer, job, organization, user
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Select
+    from sqlalchemy import Executable, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.core.job import Job, Visit
@@ -54,6 +56,20 @@ def save_jobs(writes: Writes, before: Mapping[int, Job], after: Iterable[Job], n
         held = set(map(id, old.visits)) if old else set()
         moved.extend(codec.visit_row(changed.number, visit) for visit in changed.visits if id(visit) not in held)
     writes.upsert(appointment, moved, kept=("job",))
+
+
+def save_sent(writes: Writes, jobs: Iterable[Job]) -> None:
+    """Writes what was sent of locked jobs, and how far their events are counted: nothing was decided about them."""
+    rows = [codec.sent_row(one) for one in sorted(jobs, key=lambda one: one.number)]
+    if rows:
+        writes.add(_set_state(writes.dialect), encode_rows(writes.connection, rows))
+
+
+@cache
+def _set_state(dialect: str) -> Executable:
+    rows = given(dialect, number=Number, version=job.c.version.type, state=Text())
+    changed = {"version": rows.c.version, "state": rows.c.state}
+    return update(job).where(job.c.number == rows.c.number).values(changed)
 
 
 async def find_jobs_of_appointments(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, int]:

@@ -32,9 +32,12 @@ class Link:
     versioned: bool
 
 
-def is_versioned(event_type: str, jobversion: int | None) -> bool:
-    """Whether an event stands in the chain of versions. A snapshot follows on nothing."""
-    return jobversion is not None and event_type != EventType.JOB_SNAPSHOT
+def is_versioned(event_type: str, jobversion: int | None, operation: int | None) -> bool:
+    """Whether a delivery stands in the chain of versions, `operation` being what made it.
+
+    A snapshot does, by the version that it carries: what comes next follows on it. A redelivery is beside the chain.
+    """
+    return jobversion is not None and (operation is None or event_type == EventType.JOB_SNAPSHOT)
 
 
 async def hand_on(
@@ -59,7 +62,7 @@ async def hand_on(
             lane=row.lane,
             position=row.position,
             previous=row.previous,
-            versioned=is_versioned(row.type, row.jobversion),
+            versioned=is_versioned(row.type, row.jobversion, row.operation),
         )
         for row in rows
     ]
@@ -95,9 +98,10 @@ def bridged(left: Iterable[Link], owed: Iterable[Link]) -> dict[int, int | None]
 def _owed(dialect: str) -> Executable:
     rows = given(dialect, destination=delivery.c.destination.type, key=delivery.c.lane.type, strict=Boolean())
     columns = (delivery.c.number, delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.previous)
+    of_event = (event.c.type, event.c.jobversion)
     mine = (delivery.c.destination == rows.c.destination) & (delivery.c.lane == rows.c.key)
     return (
-        select(*columns, event.c.type, event.c.jobversion)
+        select(*columns, delivery.c.operation, *of_event)
         .join_from(rows, delivery, mine)
         .join(event, event.c.number == delivery.c.event)
         .where(is_any(delivery.c.state, OWED), or_(delivery.c.state != "dead", rows.c.strict))

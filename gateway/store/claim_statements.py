@@ -124,6 +124,7 @@ _OF_DELIVERY = (
     "attempts",
     "retries",
     "part",
+    "operation",
 )
 # What a stored event is made from (`claims.event_from`).
 OF_EVENT = (

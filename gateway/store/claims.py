@@ -45,7 +45,7 @@ _LANE = itemgetter(0, 1)
 _DESTINATION = 0
 _NUMBER = 3
 _STATE = 4
-_EVENT_TYPE = 11
+_EVENT_TYPE = 12
 
 # While several destinations are due, one of them takes at most this part of a claim.
 _LARGEST_PART = 4
@@ -54,7 +54,7 @@ _LARGEST_PART = 4
 class ClaimedDelivery(NamedTuple):
     """A delivery that a claim covers. `claims` counts this one too; `attempts` and `retries` are before it.
 
-    `part` is which of its messages a poller gets next.
+    `part` is which of its messages a poller gets next, `operation` what made it, where no event did.
     """
 
     number: int
@@ -67,6 +67,7 @@ class ClaimedDelivery(NamedTuple):
     retries: int
     event: StoredEvent
     part: int = 0
+    operation: int | None = None
 
 
 class ClaimedLane(NamedTuple):
@@ -262,7 +263,7 @@ def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
 
 def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
     """From the columns of `read_claimed`, by position: thousands a second pass here."""
-    destination, key, position, number, _, previous, claims, attempts, retries, part, *of_event = row
+    destination, key, position, number, _, previous, claims, attempts, retries, part, operation, *of_event = row
     return ClaimedDelivery(
         number=number,
         destination=destination,
@@ -273,6 +274,7 @@ def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
         attempts=attempts,
         retries=retries,
         part=part,
+        operation=operation,
         event=event_from(of_event),
     )
 

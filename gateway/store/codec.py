@@ -69,6 +69,11 @@ def job_row(job: Job, now: datetime) -> Row:
     }
 
 
+def sent_row(job: Job) -> Row:
+    """The columns of `job` that change where it was told of once more, and nothing was decided."""
+    return {"number": job.number, "version": job.version + 1, "state": nested(_job_state(job))}
+
+
 def _job_state(job: Job) -> Row:
     return {
         "side": job.side,

@@ -43,6 +43,10 @@ class Verdict(StrEnum):
     WRONG_STATE = "wrong_state"
     # What was given up there was told to the partner as bridged: it comes back as a snapshot only.
     RELAXED = "relaxed_destination"
+    # Of a note that was made private again.
+    RETRACTED = "retracted"
+    # Something later has happened to its job there: it would be shown as the present.
+    NOT_LATEST = "not_latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +208,7 @@ async def _lock(connection: AsyncConnection, numbers: Collection[int], now: date
                 lane=row["lane"],
                 position=row["position"],
                 previous=row["previous"],
-                versioned=is_versioned(row["type"], row["jobversion"]),
+                versioned=is_versioned(row["type"], row["jobversion"], row["operation"]),
             ),
             event=row["event"],
             state=row["state"],

@@ -168,8 +168,12 @@ async def count_by_brand(connection: AsyncConnection) -> dict[str, BrandCounts]:
     for brand, state, count in (await connection.execute(rows)).all():
         brands.setdefault(brand or "", BrandCounts()).inbound[state] += count
     owed = select(event.c.brand, func.sum(event.c.recipients)).group_by(event.c.brand)
-    for brand, count in (await connection.execute(owed)).all():
-        brands.setdefault(brand or "", BrandCounts()).owed += int(count)
+    # What operations made is counted as a whole (`read_ledger`), by brand from the rows alone.
+    made = select(event.c.brand, func.count()).join(delivery, delivery.c.event == event.c.number)
+    made = made.where(delivery.c.operation.is_not(None)).group_by(event.c.brand)
+    for query in (owed, made):
+        for brand, count in (await connection.execute(query)).all():
+            brands.setdefault(brand or "", BrandCounts()).owed += int(count)
     sent = select(event.c.brand, delivery.c.state, func.count()).join(event, event.c.number == delivery.c.event)
     for brand, state, count in (await connection.execute(sent.group_by(event.c.brand, delivery.c.state))).all():
         brands.setdefault(brand or "", BrandCounts()).outbound[state] += count

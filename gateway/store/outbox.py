@@ -10,8 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from sqlalchemy import Executable, bindparam, case, func, insert, literal, or_, select, true
+from sqlalchemy import Executable, and_, bindparam, case, func, insert, literal, or_, select, true
 
+from gateway.core.events import EventType
 from gateway.core.values import dataclass
 from gateway.store.dialect import insert_into
 from gateway.store.given import encode_rows, given
@@ -21,6 +22,8 @@ from gateway.store.tables import delivery, destination, event, lane
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from sqlalchemy import ColumnElement, FromClause
 
     from gateway.store.bulk import Writes
 
@@ -64,7 +67,7 @@ class NewDelivery:
     """One event owed to one destination: a row of `delivery`.
 
     `lane` is the job, or minus the record; `position` is unique in its lane. `held`: waits until the brand's profile
-    knows `waits_text`. `rank` is one of `RANKS`.
+    knows `waits_text`. `rank` is one of `RANKS`. `operation`: an operator's, which made it.
     """
 
     number: int
@@ -76,6 +79,7 @@ class NewDelivery:
     state: Literal["pending", "held"] = "pending"
     waits_text: str | None = None
     rank: int = 1
+    operation: int | None = None
 
 
 async def append(writes: Writes, events: Sequence[NewEvent], deliveries: Sequence[NewDelivery], now: datetime) -> None:
@@ -133,9 +137,33 @@ def _upsert_lanes(dialect: str) -> Executable:
     )
 
 
+# A redelivery is beside the chain of versions.
+_is_chained = or_(delivery.c.operation.is_(None), event.c.type == EventType.JOB_SNAPSHOT.value)
+
+
+def _stands_in_a_snapshot(rows: FromClause) -> ColumnElement[bool]:
+    """The version before was sent again, whole, whatever became of its own delivery. Asked where that has left."""
+    told, of, to = event.alias("told"), delivery.alias("of_snapshot"), destination.alias("to_whom")
+    return (
+        select(literal(1))
+        .select_from(told)
+        .join(of, of.c.event == told.c.number)
+        .join(to, to.c.number == of.c.destination)
+        .where(
+            told.c.job == rows.c.lane,
+            told.c.type == EventType.JOB_SNAPSHOT.value,
+            told.c.jobversion == rows.c.previous,
+            of.c.destination == rows.c.destination,
+            or_(~is_any(of.c.state, LEFT), and_(of.c.state == "dead", to.c.strict)),
+        )
+        .correlate(rows)
+        .exists()
+    )
+
+
 @cache
 def _insert_deliveries(dialect: str) -> Executable:
-    names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text")
+    names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text", "operation")
     rows = given(dialect, **{name: delivery.c[name].type for name in names})
     zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries", "part")}
     values = {name: rows.c[name] for name in names if name != "previous"}
@@ -151,7 +179,10 @@ def _insert_deliveries(dialect: str) -> Executable:
             is_any(delivery.c.state, LEFT),
             or_(delivery.c.state != "dead", ~destination.c.strict),
             event.c.jobversion == rows.c.previous,
+            _is_chained,
+            ~_stands_in_a_snapshot(rows),
         )
+        .order_by(delivery.c.position.desc())
         .limit(1)
     )
     previous = func.nullif(func.coalesce(left.scalar_subquery(), rows.c.previous), 0)

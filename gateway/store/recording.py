@@ -208,7 +208,7 @@ def link_of(one: ClaimedDelivery) -> Link:
         lane=one.lane,
         position=one.position,
         previous=one.previous,
-        versioned=is_versioned(one.event.type, one.event.jobversion),
+        versioned=is_versioned(one.event.type, one.event.jobversion, one.operation),
     )
 
 

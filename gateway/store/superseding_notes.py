@@ -61,7 +61,7 @@ async def find_taken_back(connection: AsyncConnection, covered: Collection[Claim
                 lane=row.lane,
                 position=row.position,
                 previous=row.previous,
-                versioned=is_versioned(row.type, row.jobversion),
+                versioned=is_versioned(row.type, row.jobversion, row.operation),
             ),
             note=row.note,
             type=row.type,
@@ -104,6 +104,7 @@ def _history(dialect: str) -> Executable:
     rows = given(dialect, destination=Number, key=Number, note=Number)
     columns = (delivery.c.number, delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.previous)
     types = [EventType.NOTE_PUBLISHED.value, EventType.NOTE_RETRACTED.value]
+    states = (delivery.c.state, delivery.c.claims, delivery.c.operation)
     of_note = (event.c.job == rows.c.key) & (event.c.note == rows.c.note) & event.c.type.in_(types)
     of_lane = (
         (delivery.c.event == event.c.number)
@@ -111,7 +112,7 @@ def _history(dialect: str) -> Executable:
         & (delivery.c.lane == rows.c.key)
     )
     return (
-        select(*columns, delivery.c.state, delivery.c.claims, event.c.note, event.c.type, event.c.jobversion)
+        select(*columns, *states, event.c.note, event.c.type, event.c.jobversion)
         .join_from(rows, event, of_note)
         .join(delivery, of_lane)
         .where(delivery.c.state != "superseded")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
 from gateway.store.columns import Moment, Number
 from gateway.store.tables import metadata
@@ -68,7 +68,8 @@ booking_count = Table(
 )
 
 # A recovery operation with its progress; what it does is frozen in `operation_item`. `terms` is JSON: the canary, the
-# rate, the share of failures at which it stops. `made`: deliveries that it made (owed as well).
+# rate, the share of failures at which it stops. `preview` (JSON) is what was seen when it was frozen, `progress` (JSON)
+# how far it has come. `made`: deliveries that it made (owed as well).
 # `state`: previewed | running | paused | stopped | canceled | done, for `state_reason`.
 operation = Table(
     "operation",
@@ -80,6 +81,8 @@ operation = Table(
     Column("author", String(100), nullable=False),
     Column("reason", Text, nullable=False),
     Column("terms", Text, nullable=False),
+    Column("preview", Text),
+    Column("progress", Text),
     Column("made", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
     Column("state_at", Moment, nullable=False),
@@ -99,6 +102,13 @@ operation_item = Table(
     Column("state", String(12), nullable=False),
     Column("verdict", String(60)),
     Column("made", Number),
+    Index(
+        "ix_operation_item_waiting",
+        "operation",
+        "ordinal",
+        postgresql_where=text("state = 'waiting'"),
+        sqlite_where=text("state = 'waiting'"),
+    ),
 )
 
 # Who did what to which rows, and why. Append-only.

@@ -80,6 +80,15 @@ class Callers:
         insist(caller, scope)
         return caller
 
+    async def operator(self, request: Request, scope: Scope) -> Caller:
+        """The operator whose bearer token the request carries, with a key for what needs `scope`."""
+        caller = await self.sender(request)
+        if caller.kind is not CallerKind.OPERATOR:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "only_for_operators", "this is done in an operator's name")
+        if caller.scopes and scope not in caller.scopes:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "scope_missing", f"the key has no scope {scope.value}")
+        return caller
+
     async def sender(self, request: Request) -> Caller:
         """The same for whoever sends records: what they may send, each record's own outcome says."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")

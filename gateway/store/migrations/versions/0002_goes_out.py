@@ -176,6 +176,8 @@ def upgrade() -> None:
         sa.Column("author", sa.String(100), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("terms", sa.Text(), nullable=False),
+        sa.Column("preview", sa.Text()),
+        sa.Column("progress", sa.Text()),
         sa.Column("made", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("state_at", MOMENT, nullable=False),
@@ -192,6 +194,9 @@ def upgrade() -> None:
         sa.Column("verdict", sa.String(60)),
         sa.Column("made", NUMBER),
         sa.PrimaryKeyConstraint("operation", "ordinal", name="pk_operation_item"),
+    )
+    _create_partial_index(
+        "ix_operation_item_waiting", "operation_item", ["operation", "ordinal"], where="state = 'waiting'"
     )
     op.create_table(
         "operator_action",
