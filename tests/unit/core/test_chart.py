@@ -91,7 +91,7 @@ def test_each_command_does_to_each_standing_what_the_chart_says(name, before, ex
 
 def test_the_chart_asks_about_every_command_that_may_move_a_job():
     cannot_move = {commands.AddNote, commands.EditNote, commands.SetNoteVisibility}
-    cannot_move |= {commands.SendReminder, commands.AnswerSurvey}
+    cannot_move |= {commands.SendReminder, commands.AnswerSurvey, commands.ConfirmApplied}
     begins = {commands.SubmitOffer, commands.CreateJob}
     assert {type(command) for command in COMMANDS.values()} == set(get_args(JobCommand)) - cannot_move - begins
 
