@@ -123,8 +123,12 @@ class Stage:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        async with asyncio.timeout(COMMAND_SECONDS):
-            output, errors = await run.communicate()
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                output, errors = await run.communicate()
+        except TimeoutError:
+            run.kill()
+            raise StageFailed(f"gateway {' '.join(words)}: took more than {COMMAND_SECONDS:.0f} s") from None
         return run.returncode or 0, (output or errors).decode()
 
     async def ask(self, *words: str) -> Any:

@@ -12,6 +12,7 @@ import ssl
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
@@ -28,6 +29,7 @@ from gateway.outbound.outcome import Fault, Rejected, failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gateway.mapping.render import Document
     from gateway.outbound.dialler import Dialler
     from gateway.outbound.outcome import Outcome
     from gateway.outbound.publisher import Outgoing
@@ -40,6 +42,8 @@ LARGEST_BODY = 256 * 1024
 _WRITTEN_AT_ONCE = 256 * 1024
 
 _CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:; ?[\w-]{1,40}=[\w.+-]{1,100}){0,4}", re.ASCII)
+# Signs that stand for themselves in attributes of an event; all others are percent-encoded, as UTF-8.
+_AS_THEY_ARE = "".join(sign for sign in map(chr, range(0x21, 0x7F)) if sign not in '"%')
 # Time-outs are not rounded up to whole seconds: a send ends within its relay's lease.
 _EXACT = 1e9
 
@@ -108,6 +112,7 @@ class WebhookPublisher:
             ID_HEADER: message,
             TIMESTAMP_HEADER: str(int(now.timestamp())),
             SIGNATURE_HEADER: signatures(secrets, message, now, document.body),
+            **_attributes(document),
         }
         try:
             async with self._opened().post(
@@ -167,6 +172,12 @@ class WebhookPublisher:
 def _number(said: Mapping[str, object], name: str, usual: float) -> float:
     value = said.get(name)
     return float(value) if isinstance(value, int | float) else usual
+
+
+def _attributes(document: Document) -> dict[str, str]:
+    """What a body of a brand's own does not say of its event: CloudEvents' binary mode, as HTTP has it."""
+    told = ((name, value) for name, value in document.headers if name.startswith("ce_"))
+    return {f"ce-{name.removeprefix('ce_')}": quote(value, safe=_AS_THEY_ARE) for name, value in told}
 
 
 def _payload(body: bytes) -> bytes | BytesIO:

@@ -136,6 +136,17 @@ def with_type(document, content_type):
     return type(document)(document.key, document.body, content_type, document.headers)
 
 
+async def test_a_body_of_the_brands_own_comes_with_the_attributes_of_its_event(partner, webhooks):
+    one = to(partner.url)
+    told = (("ce_jobversion", b"7"), ("ce_source", 'Zoë "100 %"\r\nx: y'.encode()))
+    document = type(one.document)(b"k", b"{}", "application/json", told)
+    assert await webhooks.send(one._replace(document=document)) == Delivered()
+    [request] = partner.requests
+    assert request.headers["ce-jobversion"] == "7"
+    assert request.headers["ce-source"] == "Zo%C3%AB%20%22100%20%25%22%0D%0Ax:%20y"
+    assert "x" not in request.headers
+
+
 @pytest.mark.parametrize("header", ["webhook-id", "x-injected"])
 async def test_headers_of_a_document_are_not_sent(partner, webhooks, header):
     one = to(partner.url)
