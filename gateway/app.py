@@ -74,7 +74,7 @@ class Gateway:
         self.doors = Doors(settings.topic_prefix, lambda: self.keeper.own_topics)
         reader = FeedReader(self.database, self.render, ready=self.know_profiles_of)
         self.live = Live(self.database, reader, self.owed_to, most=settings.live_streams)
-        self.wakes: list[asyncio.Event] = []
+        self.wakes: dict[str, asyncio.Event] = {}
         self.stop = asyncio.Event()
 
     def make_receiver(self) -> Receiver:
@@ -89,9 +89,9 @@ class Gateway:
         log_records(entries)
 
     def _wake(self) -> None:
-        """Wakes the relays of this process."""
-        for wake in self.wakes:
-            wake.set()
+        """Wakes the relays of this process whose kinds of destination there are."""
+        for kind in self.keeper.kinds & self.wakes.keys():
+            self.wakes[kind].set()
 
     def render(
         self, event: StoredEvent, destination: Destination, previous: int | None, note_text: str | Withheld | None
@@ -285,7 +285,7 @@ class Gateway:
             make_relay(self.settings, self.database, publisher, self.render, self.know_profiles)
             for publisher in publishers
         ]
-        self.wakes += [relay.wake for relay in relays]
+        self.wakes = {publisher.kind: relay.wake for publisher, relay in zip(publishers, relays, strict=True)}
         await signing.refresh()
         keeping = asyncio.create_task(signing.run())
         try:

@@ -40,6 +40,7 @@ class Keeper:
         self._again = asyncio.Event()
         self.directory = Directory()
         self.destinations: tuple[Destination, ...] = ()
+        self.kinds: frozenset[str] = frozenset()
         self.profiles = Profiles()
         self.own_topics: dict[str, tuple[str, str]] = {}
 
