@@ -54,6 +54,7 @@ class Keeper:
         self._stamp, self.profiles = stamp, profiles
         present = [one for one in destinations.values() if one.state != REMOVED]
         self.destinations = tuple(present)
+        self.kinds = frozenset(one.kind for one in present)
         active = profiles.active.values()
         own = {one.inbound.topic: (one.brand, one.account) for one in active if one.inbound}
         own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in active if confirms_by_topic(one)}

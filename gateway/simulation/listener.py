@@ -43,7 +43,7 @@ class Listener:
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.port = 0
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -56,15 +56,19 @@ class Listener:
         if self._server is None:
             return
         self._server.close()
-        for task in self._serving:
+        serving, self._server = dict(self._serving), None
+        for task in serving:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        self._server = None
+        await asyncio.gather(*serving, return_exceptions=True)
+        for writer in serving.values():
+            # Whoever was cancelled before it began has closed nothing.
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self._serving[task] = writer
+        task.add_done_callback(self._serving.pop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         near = writer.get_extra_info("peername")[0] in {"127.0.0.1", "::1"}

@@ -131,7 +131,7 @@ def due_destinations(*, lock: bool) -> TextClause:
             FROM owed WHERE owed.number IS NOT NULL
         )
         SELECT destination.* FROM owed JOIN destination ON destination.number = owed.number
-        WHERE destination.kind = :kind AND destination.state <> 'paused' AND ({probes})
+        WHERE destination.kind = :kind AND destination.state NOT IN ('paused', 'removed') AND ({probes})
         {"ORDER BY destination.number FOR UPDATE OF destination" if lock else ""}
         """
     ).bindparams(bindparam("now", type_=Moment()))

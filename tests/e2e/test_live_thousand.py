@@ -108,14 +108,15 @@ async def test_a_thousand_listen_at_next_to_no_cost_and_all_hear_an_event(staffe
     evergreen = await make_key(database, account=EVERGREEN)
     await database.close()
     async with gateway(staffed_url, "edge", "relay") as (process, place), AsyncExitStack() as opened:
-        memory, files = process.megabytes(), process.files()
+        memory = process.megabytes()
         began = time.monotonic()
         listeners = [
             await opened.enter_async_context(listens(place, keys[number % KEYS])) for number in range(LISTENERS)
         ]
         joining = time.monotonic() - began
         assert {one.status for one in listeners} == {200}
-        assert process.files() - files >= LISTENERS
+        # What else it had open before, such as connections to the database, may have been closed meanwhile.
+        assert process.files() >= LISTENERS
         used = process.core_seconds()
         await passed(IDLE_SECONDS)
         idle = (process.core_seconds() - used) / IDLE_SECONDS

@@ -110,7 +110,7 @@ def test_over_tls_with_an_authority_of_its_own(terminal, tmp_path):
         (["nobody", "--secret", SECRET], "no profile of nobody is in force", NOT_SO),
         (["harborline", "--secret", SECRET], "has no webhook for test work (sandbox)", USAGE),
         (["harborline", "--destination", "feed.x", "--secret", SECRET], "it has feed.harborline.web", USAGE),
-        (["harborline", "--destination", "feed.harborline.web"], "--secret", USAGE),
+        (["harborline", "--destination", "feed.harborline.web"], "gateway destinations secret", NOT_SO),
     ],
     ids=["no_profile", "no_sandbox", "no_such_webhook", "no_secret"],
 )

@@ -38,6 +38,7 @@ NEVER = {
     Why.OFFER_CHANGED,
     Why.JOB_NOT_CANCELED,
     Why.MESSAGE_ID_REQUIRED,
+    Why.UNKNOWN_JOBVERSION,
     Unreadable.EMPTY_VALUE,
     Unreadable.NOT_JSON,
     Unreadable.UNKNOWN_MEMBER,
