@@ -47,6 +47,8 @@ class Verdict(StrEnum):
     RETRACTED = "retracted"
     # Something later has happened to its job there: it would be shown as the present.
     NOT_LATEST = "not_latest"
+    # Nothing is sent there any more.
+    REMOVED = "removed_destination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

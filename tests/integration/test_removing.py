@@ -14,6 +14,7 @@ from gateway.store.tables_control import operator_action
 from tests.feeds import read, relay_feeds
 from tests.inbound import EVERGREEN, LAKESIDE, offer, provider
 from tests.mapping_versions import harborline
+from tests.operations import Partner
 from tests.profiles import and_destination, bring_in, with_destination
 
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -147,6 +148,17 @@ async def test_a_removed_feed_is_out_of_service_until_a_profile_names_it_again(r
     await relay_feeds(road)
     answer = await read(client, evergreen)
     assert [one["type"] for one in answer.json()["items"]] == ["job.offered.v1"]
+
+
+async def test_what_a_removed_destination_had_is_not_sent_there_again(road):
+    await name_board(road)
+    await road.receive(offer("A-1"))
+    await relay_feeds(road)
+    await drop_board(road)
+    assert await removed(road) == (Verdict.DONE, {})
+    [row] = await road.rows(delivery, delivery.c.destination == await number(road))
+    assert await Partner(road).redeliver(row["number"]) == ["removed_destination"]
+    assert await to_board(road) == [("job.offered", "delivered")]
 
 
 async def test_what_is_owed_to_a_removed_destination_after_all_is_kept_counted_and_told(road):
