@@ -307,14 +307,17 @@ def _pace(terms: Terms, progress: Progress, now: int) -> float:
 
 
 def _allowed(terms: Terms, progress: Progress, now: int) -> tuple[int, Progress]:
-    """How many items may be done now, and from when on that is counted. What was not used in a second is lost."""
+    """How many items may be done now, and from when on that is counted. What was not used in a second is lost.
+
+    Where the clock was set back the ramp begins anew: what was spent by then is not waited for.
+    """
     if not terms.rate:
         return AT_ONCE, progress
-    if progress.ramp_at is None or progress.spent_until is None:
+    if progress.ramp_at is None or progress.spent_until is None or progress.spent_until - now > _SECOND:
         return 0, replace(progress, ramp_at=now, spent_until=now)
     pace = _pace(terms, progress, now)
     since = max(progress.spent_until, now - int(_SECOND * max(1.0, 1.0 / pace)))
-    room = min(int((now - since) / _SECOND * pace), AT_ONCE)
+    room = max(0, min(int((now - since) / _SECOND * pace), AT_ONCE))
     return room, replace(progress, spent_until=since, pace=pace)
 
 

@@ -233,6 +233,17 @@ async def test_it_goes_slowly_at_first_and_never_faster_than_asked(partner, monk
     assert sum(done) == 40
 
 
+async def test_a_clock_that_is_set_back_neither_stops_it_nor_makes_it_faster(partner, monkeypatch):
+    await delivered(partner, 40)
+    number = await partner.preview("redeliver", destination=FEED)
+    await partner.move(number, "start", rate=10.0)
+    begun, done = now(), []
+    for seconds in (0, 30, 31, 30.5, -3600, -3599, -3598):
+        monkeypatch.setattr(partner.database, "now", told(begun + timedelta(seconds=seconds)))
+        done.append(await partner.operating.step())
+    assert done == [0, 10, 10, 0, 0, 2, 2], "its ramp begins anew"
+
+
 async def test_it_rests_while_paused_and_ends_when_canceled(partner, monkeypatch):
     monkeypatch.setattr("gateway.inbound.operating.AT_ONCE", 2)
     await delivered(partner, 6)
