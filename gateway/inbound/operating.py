@@ -188,7 +188,10 @@ class Operating:
                     continue
 
     async def step(self) -> int:
-        """One chunk of every running operation; returns how many items were done."""
+        """One chunk of every running operation; returns how many items were done.
+
+        One that cannot go on holds up no other: its error is raised after them.
+        """
         async with self._database.transaction() as connection:
             running = await find_running(connection)
         self._forget_all_but(running)
@@ -196,7 +199,15 @@ class Operating:
             # A destination that an operation is about may be newer than what is known here.
             await self._refresh()
             self._met |= set(running)
-        return sum([await self._advance(number) for number in running])
+        done, failed = 0, None
+        for number in running:
+            try:
+                done += await self._advance(number)
+            except Exception as error:  # noqa: BLE001 - raised below: whoever calls waits before the next round
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return done
 
     def _forget_all_but(self, running: Sequence[int]) -> None:
         kept = set(running)
