@@ -5,6 +5,7 @@ import time
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from gateway.outbound.breaker import FAILURES, PROBES
 from gateway.outbound.lane_relay import LaneRelay
@@ -297,6 +298,17 @@ async def test_one_that_wants_nothing_more_is_paused_with_an_audit_row_and_keeps
     assert {row["state"] for row in (await outbox.deliveries()).values()} == {"pending"}
     await set_standing(outbox, state="active", state_reason=None)
     assert await relay.relay_once() == 1
+
+
+async def test_what_it_says_then_is_in_no_log(outbox):
+    hook = await outbox.add_destination("hook.acme")
+    await outbox.append(1, to=hook)
+    gone = Retryable(Fault.GONE, "HTTP 410: Ann Miller, 12 Elm Street", pauses=True)
+    with capture_logs() as lines:
+        await relay_of(outbox, SendingPublisher(to_all(gone))).relay_once()
+    [moved] = [line for line in lines if line["event"] == "destination.moved"]
+    assert (moved["destination"], moved["state"], moved["reason"]) == ("hook.acme", "paused", "gone")
+    assert "Miller" not in str(lines)
 
 
 async def test_what_hung_past_its_lease_moves_no_breaker(outbox):
