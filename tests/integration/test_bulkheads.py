@@ -209,6 +209,15 @@ async def test_what_a_partner_says_of_its_documents_opens_nothing(outbox, outcom
     assert (row["state"], row["breaker"]) == ("active", None)
 
 
+async def test_what_may_not_have_left_closes_no_breaker(outbox):
+    hook = await outbox.add_destination("hook.acme")
+    await outbox.append(*range(1, 2 * PROBES), to=hook)
+    await set_standing(outbox, state="half_open", breaker=codec.encode({"failures": FAILURES, "openings": 1}))
+    relay = relay_of(outbox, SendingPublisher(to_all(Rejected(Fault.TOO_LARGE))))
+    while await relay.relay_once():
+        assert (await standing(outbox))["state"] == "half_open"
+
+
 async def test_our_own_bugs_open_nothing(outbox):
     hook = await outbox.add_destination("hook.acme")
     await outbox.append(*range(1, 2 * FAILURES), to=hook)
