@@ -13,7 +13,7 @@ from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.store import codec
 from gateway.store.columns import Moment
-from gateway.store.dialect import insert_into
+from gateway.store.dialect import any_of, for_update, insert_into
 from gateway.store.outbox import RANKS
 from gateway.store.prepared import fetch_mappings
 from gateway.store.tables import destination
@@ -91,6 +91,11 @@ async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDest
         was_removed = destination.c.state == REMOVED
         changed["state"] = case((was_removed, "active"), else_=destination.c.state)
         changed["state_reason"] = case((was_removed, null()), else_=destination.c.state_reason)
+        # In everybody's order: relays lock several at a time.
+        there = select(destination.c.number).where(
+            any_of(connection, destination.c.name, [row["name"] for row in rows])
+        )
+        await connection.execute(for_update(connection.dialect.name, there.order_by(destination.c.number)))
         same = (destination.c.owner == insert.excluded.owner) & (destination.c.audience == insert.excluded.audience)
         await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=same), rows)
     return await load_destinations(connection)

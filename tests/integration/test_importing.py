@@ -61,6 +61,28 @@ async def test_what_releases_a_lane_that_a_relay_records_and_the_relay_do_not_wa
     assert found.released["harborline"].deliveries == (held["number"],)
 
 
+async def test_destinations_are_brought_up_to_date_in_the_order_in_which_relays_lock_them(staffed_postgres_url):
+    later, sooner = [
+        NewDestination(name=name, kind="webhook", audience=Audience.ENTERPRISE, owner="harborline")
+        for name in ("feed.a", "feed.b")
+    ]
+    async with opened(staffed_postgres_url) as road:
+        for one in (sooner, later):
+            await put(road, one)
+        there = await put(road)
+        async with road.database.transaction() as claiming:
+            await lock_standings(claiming, [there["feed.b"].number])
+            putting = asyncio.create_task(put(road, later, sooner))
+            await eventually(lambda: _is_blocked(road))
+            await asyncio.wait_for(lock_standings(claiming, [there["feed.a"].number]), 30)
+        assert await asyncio.wait_for(putting, 30) == there
+
+
+async def put(road, *wanted):
+    async with road.database.transaction() as connection:
+        return await put_destinations(connection, wanted)
+
+
 async def _is_blocked(road):
     """Whether somebody waits for a lock of another; only PostgreSQL knows."""
     waiting = text(
