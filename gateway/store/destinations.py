@@ -108,7 +108,7 @@ async def load_destinations(connection: AsyncConnection) -> dict[str, Destinatio
 
 
 async def find_due_destinations(connection: AsyncConnection, kind: str, now: datetime) -> list[Destination]:
-    """The destinations of `kind` that have a lane due and are not paused, in one statement.
+    """The destinations of `kind` that have a lane due, neither paused nor removed, in one statement.
 
     Its cost grows with the number of destinations that are owed something, not with how much they are owed.
     """
@@ -136,7 +136,7 @@ def due_destinations(*, lock: bool) -> TextClause:
             FROM owed WHERE owed.number IS NOT NULL
         )
         SELECT destination.* FROM owed JOIN destination ON destination.number = owed.number
-        WHERE destination.kind = :kind AND destination.state <> 'paused' AND ({probes})
+        WHERE destination.kind = :kind AND destination.state NOT IN ('paused', '{REMOVED}') AND ({probes})
         {"ORDER BY destination.number FOR UPDATE OF destination" if lock else ""}
         """
     ).bindparams(bindparam("now", type_=Moment()))
