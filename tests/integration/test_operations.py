@@ -10,7 +10,6 @@ import pytest
 from gateway.core.ids import Kind, canonical_id
 from gateway.outbound.outcome import Fault, Rejected, Retryable
 from gateway.store import tables, tables_control
-from gateway.store.failures import RefusedByDatabase
 from gateway.store.operations import NewItem, Terms, create_operation
 from tests.inbound import EVERGREEN, enterprise, joined, now, offer, provider
 from tests.operations import FEED, KIM, Partner
@@ -234,17 +233,6 @@ async def test_it_goes_slowly_at_first_and_never_faster_than_asked(partner, monk
     assert sum(done) == 40
 
 
-async def test_a_clock_that_is_set_back_neither_stops_it_nor_makes_it_faster(partner, monkeypatch):
-    await delivered(partner, 40)
-    number = await partner.preview("redeliver", destination=FEED)
-    await partner.move(number, "start", rate=10.0)
-    begun, done = now(), []
-    for seconds in (0, 30, 31, 30.5, -3600, -3599, -3598):
-        monkeypatch.setattr(partner.database, "now", told(begun + timedelta(seconds=seconds)))
-        done.append(await partner.operating.step())
-    assert done == [0, 10, 10, 0, 0, 2, 2], "its ramp begins anew"
-
-
 async def test_it_rests_while_paused_and_ends_when_canceled(partner, monkeypatch):
     monkeypatch.setattr("gateway.inbound.operating.AT_ONCE", 2)
     await delivered(partner, 6)
@@ -283,18 +271,6 @@ async def test_whoever_dies_in_the_middle_has_done_nothing_and_nothing_is_done_t
     assert (await partner.report(number))["done"] == 7
     assert len(await partner.send()) == 7
     assert await partner.road.is_balanced()
-
-
-async def test_one_that_cannot_go_on_holds_up_no_other(partner):
-    await delivered(partner, 2)
-    broken, other = [await partner.preview("redeliver", destination=FEED) for _ in range(2)]
-    for number in (broken, other):
-        await partner.move(number, "start", rate=0.0)
-    await partner.road.execute(f"UPDATE operation SET terms = '{{}}{{' WHERE number = {broken}")
-    with pytest.raises(RefusedByDatabase):
-        await partner.operating.step()
-    report = await partner.report(other)
-    assert (report["done"], report["waiting"]) == (2, 0)
 
 
 async def test_two_processes_share_an_operation_and_do_nothing_twice(partner, monkeypatch):
