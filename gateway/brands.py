@@ -93,10 +93,11 @@ async def import_profile(
         if profile.receipts is not None:
             said = profile.receipts
             await save_account(connection, replace(account, receipts=said.records, receipts_to=said.to))
-        await put_destinations(connection, _destinations(profile))
         in_force = InForce(profile.brand, profile.reasons, profile.version)
         now = await database.now(connection)
         released = await release_mapped(connection, in_force, Operator(author=author, reason=reason), now)
+        # After the lanes of what is released: relays, too, lock lanes before the destinations that they learn of.
+        await put_destinations(connection, _destinations(profile))
         dropped = [one async for one in _find_dropped(connection, profile, file)]
         if released.deliveries:
             await notify(connection, CHANNEL)

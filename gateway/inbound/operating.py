@@ -188,7 +188,10 @@ class Operating:
                     continue
 
     async def step(self) -> int:
-        """One chunk of every running operation; returns how many items were done."""
+        """One chunk of every running operation; returns how many items were done.
+
+        One that cannot go on holds up no other: its error is raised after them.
+        """
         async with self._database.transaction() as connection:
             running = await find_running(connection)
         self._forget_all_but(running)
@@ -196,7 +199,15 @@ class Operating:
             # A destination that an operation is about may be newer than what is known here.
             await self._refresh()
             self._met |= set(running)
-        return sum([await self._advance(number) for number in running])
+        done, failed = 0, None
+        for number in running:
+            try:
+                done += await self._advance(number)
+            except Exception as error:  # noqa: BLE001 - raised below: whoever calls waits before the next round
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return done
 
     def _forget_all_but(self, running: Sequence[int]) -> None:
         kept = set(running)
@@ -307,14 +318,17 @@ def _pace(terms: Terms, progress: Progress, now: int) -> float:
 
 
 def _allowed(terms: Terms, progress: Progress, now: int) -> tuple[int, Progress]:
-    """How many items may be done now, and from when on that is counted. What was not used in a second is lost."""
+    """How many items may be done now, and from when on that is counted. What was not used in a second is lost.
+
+    Where the clock was set back the ramp begins anew: what was spent by then is not waited for.
+    """
     if not terms.rate:
         return AT_ONCE, progress
-    if progress.ramp_at is None or progress.spent_until is None:
+    if progress.ramp_at is None or progress.spent_until is None or progress.spent_until - now > _SECOND:
         return 0, replace(progress, ramp_at=now, spent_until=now)
     pace = _pace(terms, progress, now)
     since = max(progress.spent_until, now - int(_SECOND * max(1.0, 1.0 / pace)))
-    room = min(int((now - since) / _SECOND * pace), AT_ONCE)
+    room = max(0, min(int((now - since) / _SECOND * pace), AT_ONCE))
     return room, replace(progress, spent_until=since, pace=pace)
 
 

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 # No spaces, no control characters, nothing that parsers read in several ways: other letters are percent-encoded.
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")
 _LONGEST = 2000
+# Brackets stand round an address, and nothing stands beside them but a port.
+_BRACKETED = re.compile(r"\[[^\[\]]+\](:[0-9]*)?")
 
 
 def find_url_fault(url: str, *, plain: bool) -> str | None:
@@ -23,6 +25,8 @@ def find_url_fault(url: str, *, plain: bool) -> str | None:
         return "must begin with https://"
     if "@" in parts.netloc:
         return "must hold no user and no password"
+    if ("[" in parts.netloc or "]" in parts.netloc) and not _BRACKETED.fullmatch(parts.netloc):
+        return "is not a URL"
     if not parts.hostname or port == 0:
         return "names no host"
     if "#" in url:

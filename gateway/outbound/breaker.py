@@ -20,6 +20,7 @@ FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
 # Jitter adds at most this part, so that what failed together is not probed together.
 LARGEST_JITTER = 0.2
+_LONGEST_OPEN = LONGEST_PAUSE * (1 + LARGEST_JITTER)
 # Lanes at a time after it closed, doubled each second.
 FIRST_LANES = 2
 
@@ -75,8 +76,11 @@ def resumed(now: float) -> Breaker:
 
 
 def at_claim(breaker: Breaker, now: float) -> Breaker:
-    """The breaker as whoever claims finds it: an open one whose time has come is probed."""
-    if breaker.state == OPEN and breaker.until <= now:
+    """The breaker as whoever claims finds it: an open one whose time has come is probed.
+
+    So is one that would stay open for longer than there is: the clock was set back.
+    """
+    if breaker.state == OPEN and not now < breaker.until <= now + _LONGEST_OPEN:
         return replace(breaker, state=HALF_OPEN, successes=0)
     return breaker
 
@@ -103,11 +107,12 @@ def wider_in(breaker: Breaker, concurrency: int, now: float) -> float:
         return max(0.0, breaker.until - now)
     if breaker.state == HALF_OPEN or lanes_at_once(breaker, concurrency, now) == concurrency:
         return 0.0
-    return 1.0 - max(0.0, now - breaker.closed_at) % 1.0
+    return 1.0 - abs(now - breaker.closed_at) % 1.0
 
 
 def _ramp(breaker: Breaker, now: float) -> int:
-    steps = int(max(0.0, now - breaker.closed_at))
+    # A ramp that lies ahead began before the clock was set back, and is over.
+    steps = int(abs(now - breaker.closed_at))
     return FIRST_LANES << min(steps, 30)
 
 

@@ -15,6 +15,8 @@ CONCURRENCY = 32
 # Seconds' worth of tokens that a bucket holds, and that are worth waiting for while more is due than there are.
 BURST = 1.0
 _SIP = 0.05
+# A moment further ahead was written before the clock was set back: nearer ones are other machines' clocks.
+_SET_BACK = 60.0
 
 
 class Bucket(NamedTuple):
@@ -48,8 +50,11 @@ def limits_of(settings: Mapping[str, Any]) -> Limits:
 
 
 def filled(limits: Limits, kept: Mapping[str, Any] | None, now: float) -> Bucket:
-    """The bucket as it is now. One that was never used is full; a clock that goes back takes nothing."""
-    if kept is None:
+    """The bucket as it is now. One that was never used is full; a clock that goes back takes nothing.
+
+    Where it was set back the bucket is as good as new: it would not fill before the clock is there again.
+    """
+    if kept is None or kept["at"] - now > _SET_BACK:
         return Bucket(limits.burst, now)
     since = max(0.0, now - kept["at"])
     return Bucket(min(limits.burst, kept["tokens"] + since * (limits.rate or 0.0)), max(now, kept["at"]))

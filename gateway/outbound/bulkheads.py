@@ -14,7 +14,7 @@ from gateway.outbound import breaker as breakers
 from gateway.outbound import budget
 from gateway.outbound.breaker import Breaker, breaker_of
 from gateway.outbound.budget import Bucket, limits_of
-from gateway.outbound.outcome import FaultDomain
+from gateway.outbound.outcome import Fault, FaultDomain
 from gateway.store.claims import Turn, claim_allowed
 from gateway.store.standings import Pause, count_claimed, lock_standings, save_standings, write_pauses
 
@@ -121,7 +121,8 @@ def signs_of(destination: int, tried: Sequence[Tried], gone: str | None) -> Sign
 def _sign(tried: Tried) -> bool | None:
     if tried.state == "delivered":
         return True
-    if not tried.attempted:
+    # What is too large may have been refused before it left.
+    if not tried.attempted or tried.reason == Fault.TOO_LARGE:
         return None
     if tried.outcome == "rejected":
         return True if tried.fault_domain in _OF_THE_DOCUMENT else None

@@ -277,7 +277,9 @@ class LaneRelay:
         recorded = await self._recorder.record([one.result for one in ended], within=within, also=learn)
         self._unclean.update(one.signs.destination for one in ended if not all(one.signs.succeeded))
         for one in moved:
-            log.warning("destination.moved", destination=one.destination.name, state=one.state, reason=one.reason)
+            # What the partner wrote stands in its row alone.
+            why = (one.reason or "").partition(":")[0]
+            log.warning("destination.moved", destination=one.destination.name, state=one.state, reason=why)
         self._freed.update(one.signs.destination for one in ended)
         if recorded.left_due or not self._pressed.isdisjoint(self._freed):
             self.wake.set()

@@ -47,6 +47,8 @@ class Verdict(StrEnum):
     RETRACTED = "retracted"
     # Something later has happened to its job there: it would be shown as the present.
     NOT_LATEST = "not_latest"
+    # Nothing is sent there any more.
+    REMOVED = "removed_destination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +231,10 @@ async def _lower_owed(connection: AsyncConnection, left: Iterable[_Locked]) -> N
 
 
 async def _make_due(connection: AsyncConnection, touched: Iterable[_Locked], now: datetime) -> None:
-    """Due at `now` where the head is pending now, at rest where it waits; a claim that has ended loses its token."""
+    """Due at `now` where the head is pending, or when that is to be tried again; at rest where it waits.
+
+    A claim that has ended loses its token.
+    """
     lanes = {one.lane: one.strict for one in touched}
     if not lanes:
         return
@@ -237,8 +242,8 @@ async def _make_due(connection: AsyncConnection, touched: Iterable[_Locked], now
     owed = (await connection.execute(_owed_states(connection.dialect.name), encode_rows(connection, rows))).all()
     heads = {key: next(of_lane) for key, of_lane in groupby(sorted(map(tuple, owed)), key=itemgetter(0, 1))}
     due = [
-        {"destination": one, "key": key, "due_at": now if state == "pending" else None}
-        for (one, key), (*_, state) in heads.items()
+        {"destination": one, "key": key, "due_at": max(now, retried_at or now) if state == "pending" else None}
+        for (one, key), (*_, state, retried_at) in heads.items()
     ]
     if due:
         await connection.execute(_set_due(connection.dialect.name), encode_rows(connection, due))
@@ -254,7 +259,8 @@ def _lock_lanes(dialect: str) -> Executable:
 def _owed_states(dialect: str) -> Executable:
     rows = given(dialect, destination=Number, key=Number, strict=Boolean())
     mine = (delivery.c.destination == rows.c.destination) & (delivery.c.lane == rows.c.key)
-    query = select(delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.state)
+    columns = (delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.state, delivery.c.due_at)
+    query = select(*columns)
     return query.join_from(rows, delivery, mine).where(
         is_any(delivery.c.state, OWED), or_(delivery.c.state != "dead", rows.c.strict)
     )

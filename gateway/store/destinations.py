@@ -13,7 +13,7 @@ from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.store import codec
 from gateway.store.columns import Moment
-from gateway.store.dialect import insert_into
+from gateway.store.dialect import any_of, for_update, insert_into
 from gateway.store.outbox import RANKS
 from gateway.store.prepared import fetch_mappings
 from gateway.store.tables import destination
@@ -91,6 +91,11 @@ async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDest
         was_removed = destination.c.state == REMOVED
         changed["state"] = case((was_removed, "active"), else_=destination.c.state)
         changed["state_reason"] = case((was_removed, null()), else_=destination.c.state_reason)
+        # In everybody's order: relays lock several at a time.
+        there = select(destination.c.number).where(
+            any_of(connection, destination.c.name, [row["name"] for row in rows])
+        )
+        await connection.execute(for_update(connection.dialect.name, there.order_by(destination.c.number)))
         same = (destination.c.owner == insert.excluded.owner) & (destination.c.audience == insert.excluded.audience)
         await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=same), rows)
     return await load_destinations(connection)
@@ -103,7 +108,7 @@ async def load_destinations(connection: AsyncConnection) -> dict[str, Destinatio
 
 
 async def find_due_destinations(connection: AsyncConnection, kind: str, now: datetime) -> list[Destination]:
-    """The destinations of `kind` that have a lane due and are not paused, in one statement.
+    """The destinations of `kind` that have a lane due, neither paused nor removed, in one statement.
 
     Its cost grows with the number of destinations that are owed something, not with how much they are owed.
     """
@@ -131,7 +136,7 @@ def due_destinations(*, lock: bool) -> TextClause:
             FROM owed WHERE owed.number IS NOT NULL
         )
         SELECT destination.* FROM owed JOIN destination ON destination.number = owed.number
-        WHERE destination.kind = :kind AND destination.state NOT IN ('paused', 'removed') AND ({probes})
+        WHERE destination.kind = :kind AND destination.state NOT IN ('paused', '{REMOVED}') AND ({probes})
         {"ORDER BY destination.number FOR UPDATE OF destination" if lock else ""}
         """
     ).bindparams(bindparam("now", type_=Moment()))

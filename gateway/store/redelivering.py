@@ -18,6 +18,7 @@ from gateway.store.aggregates import lock_jobs, save_sent
 from gateway.store.bulk import Writes
 from gateway.store.columns import Number
 from gateway.store.deliveries import Verdict
+from gateway.store.destinations import REMOVED
 from gateway.store.dialect import any_of, for_update
 from gateway.store.given import encode_rows, given
 from gateway.store.notes import load_notes
@@ -126,7 +127,7 @@ async def _read(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int
     of_event = (event.c.position, event.c.type, event.c.note)
     query = (
         select(*columns, delivery.c.state, *of_event, destination.c.settings, destination.c.audience)
-        .add_columns(has_later().label("has_later"))
+        .add_columns(destination.c.state.label("stands"), has_later().label("has_later"))
         .join(event, event.c.number == delivery.c.event)
         .join(destination, destination.c.number == delivery.c.destination)
         .where(any_of(connection, delivery.c.number, numbers))
@@ -139,6 +140,8 @@ def _verdict(row: RowMapping | None, places: _Places, notes: Mapping[int, Note])
         return Verdict.UNKNOWN
     if row["state"] != "delivered":
         return Verdict.WRONG_STATE
+    if row["stands"] == REMOVED:
+        return Verdict.REMOVED
     if row["type"] == EventType.NOTE_PUBLISHED.value:
         note = notes.get(row["note"])
         if note is None or not may_see(note, Audience(row["audience"])):

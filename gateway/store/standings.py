@@ -56,7 +56,7 @@ class Pause(NamedTuple):
 
 
 async def lock_due(connection: AsyncConnection, kind: str, now: datetime) -> list[Standing]:
-    """Locks the destinations of `kind` that have a lane due and are not paused, in one statement."""
+    """Locks the destinations of `kind` that have a lane due, neither paused nor removed, in one statement."""
     statement = due_destinations(lock=not is_sqlite(connection))
     return [_standing_from(row) for row in await fetch_mappings(connection, statement, {"kind": kind, "now": now})]
 

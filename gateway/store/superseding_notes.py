@@ -28,9 +28,13 @@ _UNSETTLED = frozenset({"pending", "held"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteDelivery:
-    """A publication or a retraction of one note on one lane. `covered`: an earlier claim has covered it."""
+    """A publication or a retraction of one note on one lane. `covered`: an earlier claim has covered it.
+
+    `happened` is its event's place among those of the job: what is sent again stands further behind on its lane.
+    """
 
     link: Link
+    happened: int
     note: int
     type: str
     state: str
@@ -63,6 +67,7 @@ async def find_taken_back(connection: AsyncConnection, covered: Collection[Claim
                 previous=row.previous,
                 versioned=is_versioned(row.type, row.jobversion, row.operation),
             ),
+            happened=row.happened,
             note=row.note,
             type=row.type,
             state=row.state,
@@ -82,10 +87,13 @@ def taken_back(history: Iterable[NoteDelivery]) -> dict[int, int]:
     """What is superseded, and by which delivery.
 
     A publication not yet delivered, by the retraction after it; that retraction by the publication, if no claim before
-    this one ever covered a publication that it takes back.
+    this one ever covered a publication that it takes back. A retraction that is sent again takes back nothing newer.
     """
     by: dict[int, int] = {}
-    in_order = sorted(history, key=lambda one: (one.link.destination, one.link.lane, one.note, one.link.position))
+    in_order = sorted(
+        history,
+        key=lambda one: (one.link.destination, one.link.lane, one.note, one.happened, one.link.position),
+    )
     for _, chain in groupby(in_order, key=lambda one: (one.link.destination, one.link.lane, one.note)):
         published: list[NoteDelivery] = []
         for one in chain:
@@ -112,7 +120,7 @@ def _history(dialect: str) -> Executable:
         & (delivery.c.lane == rows.c.key)
     )
     return (
-        select(*columns, *states, event.c.note, event.c.type, event.c.jobversion)
+        select(*columns, *states, event.c.position.label("happened"), event.c.note, event.c.type, event.c.jobversion)
         .join_from(rows, event, of_note)
         .join(delivery, of_lane)
         .where(delivery.c.state != "superseded")

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from gateway.outbound.breaker import FAILURES, PROBES
 from gateway.outbound.lane_relay import LaneRelay
@@ -142,7 +143,7 @@ async def test_a_claim_covers_no_more_than_there_are_tokens(outbox):
     assert len(lane.deliveries) == 5
     assert codec.decode((await standing(outbox))["budget"])["tokens"] < 1
     # As if no time had passed since, however long it took.
-    await set_standing(outbox, budget=codec.encode({"tokens": 0.5, "at": time.time() + 3600}))
+    await set_standing(outbox, budget=codec.encode({"tokens": 0.5, "at": time.time() + 50}))
     await outbox.append(2, to=hook)
     again = await relay.claim()
     assert again.work.claim.lanes == ()
@@ -208,6 +209,15 @@ async def test_what_a_partner_says_of_its_documents_opens_nothing(outbox, outcom
     assert (row["state"], row["breaker"]) == ("active", None)
 
 
+async def test_what_may_not_have_left_closes_no_breaker(outbox):
+    hook = await outbox.add_destination("hook.acme")
+    await outbox.append(*range(1, 2 * PROBES), to=hook)
+    await set_standing(outbox, state="half_open", breaker=codec.encode({"failures": FAILURES, "openings": 1}))
+    relay = relay_of(outbox, SendingPublisher(to_all(Rejected(Fault.TOO_LARGE))))
+    while await relay.relay_once():
+        assert (await standing(outbox))["state"] == "half_open"
+
+
 async def test_our_own_bugs_open_nothing(outbox):
     hook = await outbox.add_destination("hook.acme")
     await outbox.append(*range(1, 2 * FAILURES), to=hook)
@@ -248,7 +258,7 @@ async def test_one_lane_probes_and_what_waited_comes_in_a_ramp(outbox):
     assert (await standing(outbox))["state_reason"] is None
     assert codec.decode((await standing(outbox))["breaker"]).keys() == {"closed_at"}
     # As if it had closed just now, however long it took, and then as if two seconds had passed.
-    await set_standing(outbox, breaker=codec.encode({"closed_at": time.time() + 3600}))
+    await set_standing(outbox, breaker=codec.encode({"closed_at": time.time() + 0.9}))
     assert len((await relays[0].claim()).work.claim.lanes) == 2
     await set_standing(outbox, breaker=codec.encode({"closed_at": time.time() - 2}))
     found = await relays[1].claim()
@@ -297,6 +307,17 @@ async def test_one_that_wants_nothing_more_is_paused_with_an_audit_row_and_keeps
     assert {row["state"] for row in (await outbox.deliveries()).values()} == {"pending"}
     await set_standing(outbox, state="active", state_reason=None)
     assert await relay.relay_once() == 1
+
+
+async def test_what_it_says_then_is_in_no_log(outbox):
+    hook = await outbox.add_destination("hook.acme")
+    await outbox.append(1, to=hook)
+    gone = Retryable(Fault.GONE, "HTTP 410: Ann Miller, 12 Elm Street", pauses=True)
+    with capture_logs() as lines:
+        await relay_of(outbox, SendingPublisher(to_all(gone))).relay_once()
+    [moved] = [line for line in lines if line["event"] == "destination.moved"]
+    assert (moved["destination"], moved["state"], moved["reason"]) == ("hook.acme", "paused", "gone")
+    assert "Miller" not in str(lines)
 
 
 async def test_what_hung_past_its_lease_moves_no_breaker(outbox):

@@ -90,6 +90,19 @@ async def test_a_pending_delivery_behind_a_dead_one_can_be_skipped_and_the_lane_
     assert (row["owed"], row["due_at"]) == (2, None)
 
 
+async def test_what_is_skipped_behind_a_delivery_that_waits_for_its_next_try_does_not_hurry_it(outbox):
+    feed = await outbox.add_destination("feed.acme")
+    await outbox.append(1, 1, 1, to=feed)
+    throttled = Retryable(Fault.THROTTLED, after=3600.0)
+    assert await send(outbox, lambda one: throttled if one.delivery.event.jobversion == 1 else None) == []
+    [first] = await numbers_of(outbox, retries=1)
+    *_, last = await numbers_of(outbox, retries=0)
+    await do(outbox, skip, last)
+    assert await send(outbox) == []
+    await do(outbox, skip, first)
+    assert await send(outbox) == [(2, None)]
+
+
 async def test_verbs_tell_what_they_cannot_do_and_do_the_rest(outbox):
     feed = await outbox.add_destination("feed.acme")
     await outbox.append(1, 2, to=feed)

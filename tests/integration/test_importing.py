@@ -3,15 +3,18 @@
 import asyncio
 
 import pytest
+from sqlalchemy import select, text
 
 from gateway.brands import import_profile
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
 from gateway.owners import CannotOwn
 from gateway.store.destinations import NewDestination, put_destinations
-from gateway.store.tables import account, destination
+from gateway.store.standings import lock_standings
+from gateway.store.tables import account, delivery, destination, lane
 from gateway.store.tables_control import profile
-from tests.inbound import BRANDS, LAKESIDE
+from tests.eventually import eventually
+from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider
 from tests.keys import make_key
 from tests.mapping_versions import harborline
 
@@ -40,6 +43,53 @@ async def test_one_of_several_versions_imported_at_once_is_in_force(road):
     assert any(one.profiles for one in found)
     rows = await road.rows(profile, profile.c.brand == "harborline")
     assert [row["version"] for row in rows if row["state"] == "active"] == [4]
+
+
+async def test_what_releases_a_lane_that_a_relay_records_and_the_relay_do_not_wait_for_each_other(staffed_postgres_url):
+    async with opened(staffed_postgres_url) as road:
+        await road.receive(offer("A-1"), provider("offer.accept", "A-1"))
+        await road.receive(provider("job.cancel", "A-1", reason="The moon was full"))
+        [held] = await road.rows(delivery, delivery.c.state == "held")
+        async with road.database.transaction() as recording:
+            mine = (lane.c.destination == held["destination"], lane.c.key == held["lane"])
+            await recording.execute(select(lane).where(*mine).with_for_update())
+            version = harborline(2, cancel="  - {code: MOON, label: The moon was full}\n")
+            importing = asyncio.create_task(import_(road, version))
+            await eventually(lambda: _is_blocked(road))
+            await asyncio.wait_for(lock_standings(recording, [held["destination"]]), 30)
+        found = await asyncio.wait_for(importing, 30)
+    assert found.released["harborline"].deliveries == (held["number"],)
+
+
+async def test_destinations_are_brought_up_to_date_in_the_order_in_which_relays_lock_them(staffed_postgres_url):
+    later, sooner = [
+        NewDestination(name=name, kind="webhook", audience=Audience.ENTERPRISE, owner="harborline")
+        for name in ("feed.a", "feed.b")
+    ]
+    async with opened(staffed_postgres_url) as road:
+        for one in (sooner, later):
+            await put(road, one)
+        there = await put(road)
+        async with road.database.transaction() as claiming:
+            await lock_standings(claiming, [there["feed.b"].number])
+            putting = asyncio.create_task(put(road, later, sooner))
+            await eventually(lambda: _is_blocked(road))
+            await asyncio.wait_for(lock_standings(claiming, [there["feed.a"].number]), 30)
+        assert await asyncio.wait_for(putting, 30) == there
+
+
+async def put(road, *wanted):
+    async with road.database.transaction() as connection:
+        return await put_destinations(connection, wanted)
+
+
+async def _is_blocked(road):
+    """Whether somebody waits for a lock of another; only PostgreSQL knows."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with road.database.transaction() as connection:
+        return (await connection.execute(waiting)).scalar_one() > 0
 
 
 async def test_a_destination_stays_as_strict_as_it_was_made(road):

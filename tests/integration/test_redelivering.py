@@ -115,6 +115,21 @@ async def test_a_redelivered_publication_that_has_not_left_is_overtaken_by_its_r
     assert await partner.road.is_balanced()
 
 
+async def test_a_retraction_sent_again_takes_back_nothing_that_was_published_after_it(partner):
+    await partner.settings(understands_versions=True)
+    await partner.accepted("A-1")
+    note = {"job": {"id": "A-1", "source": EVERGREEN}, "note": "N-1"}
+    await partner.road.receive(provider("note.add", "A-1", id="N-1", text="Gate code 4711", visibility="public"))
+    await partner.send()
+    await partner.road.receive(provider("note.set_visibility", None, **note, visibility="private"))
+    await partner.send()
+    *_, retracted = await partner.deliveries()
+    await partner.road.receive(provider("note.set_visibility", None, **note, visibility="public"))
+    await partner.run(await partner.preview("redeliver", numbers=(retracted,)))
+    assert await partner.told() == [("note.published", 5, 4), ("note.retracted", 4, 3)]
+    assert await partner.road.is_balanced()
+
+
 async def test_a_skipped_redelivery_leaves_no_gap_and_bridges_nothing(partner):
     await partner.accepted("A-1")
     await partner.send()

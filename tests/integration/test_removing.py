@@ -14,6 +14,7 @@ from gateway.store.tables_control import operator_action
 from tests.feeds import read, relay_feeds
 from tests.inbound import EVERGREEN, LAKESIDE, offer, provider
 from tests.mapping_versions import harborline
+from tests.operations import Partner
 from tests.profiles import and_destination, bring_in, with_destination
 
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -139,7 +140,8 @@ async def test_a_removed_feed_is_out_of_service_until_a_profile_names_it_again(r
     assert (await read(client, evergreen)).status_code == 404
     assert BOARD not in {one.name for one in road.gateway.keeper.destinations}
     async with road.database.snapshot() as connection:
-        assert BOARD not in await find_stopped_destinations(connection), "nothing waits there"
+        stopped = {one.name for one in await find_stopped_destinations(connection)}
+    assert BOARD not in stopped, "nothing waits there"
 
     await name_board(road, 4)
     assert await state_of(road) == "active"
@@ -147,6 +149,17 @@ async def test_a_removed_feed_is_out_of_service_until_a_profile_names_it_again(r
     await relay_feeds(road)
     answer = await read(client, evergreen)
     assert [one["type"] for one in answer.json()["items"]] == ["job.offered.v1"]
+
+
+async def test_what_a_removed_destination_had_is_not_sent_there_again(road):
+    await name_board(road)
+    await road.receive(offer("A-1"))
+    await relay_feeds(road)
+    await drop_board(road)
+    assert await removed(road) == (Verdict.DONE, {})
+    [row] = await road.rows(delivery, delivery.c.destination == await number(road))
+    assert await Partner(road).redeliver(row["number"]) == ["removed_destination"]
+    assert await to_board(road) == [("job.offered", "delivered")]
 
 
 async def test_what_is_owed_to_a_removed_destination_after_all_is_kept_counted_and_told(road):
@@ -162,7 +175,8 @@ async def test_what_is_owed_to_a_removed_destination_after_all_is_kept_counted_a
     assert await to_board(road) == [("job.offered", "pending")]
     assert await road.is_balanced()
     async with road.database.snapshot() as connection:
-        assert (await find_stopped_destinations(connection))[BOARD] == "removed"
+        stopped = {one.name: one.state for one in await find_stopped_destinations(connection)}
+    assert stopped[BOARD] == "removed"
     await road.execute("UPDATE destination SET state = 'active'")
     await relay_feeds(road)
     assert await to_board(road) == [("job.offered", "delivered")]

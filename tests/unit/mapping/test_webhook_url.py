@@ -37,6 +37,8 @@ def test_an_ordinary_address_has_no_fault(url):
         pytest.param("https://partner.example:port/", "URL", id="no port"),
         pytest.param("https://partner.example:99999/", "URL", id="port too large"),
         pytest.param("https://[::1/", "URL", id="half an address"),
+        pytest.param("https://[2001:db8::1]x/", "URL", id="more than an address"),
+        pytest.param("https://a[v1.x]/", "URL", id="less than an address"),
         pytest.param("https://partner.example/a b", "printable", id="space"),
         pytest.param("https://partner.example/\r\nx-a: b", "printable", id="lines"),
         pytest.param("https://partner.example\\@inside/", "printable", id="backslash"),

@@ -56,6 +56,15 @@ def test_what_was_begun_before_it_opened_leaves_it_open():
     assert tried(opened(), True, False, True, True) == opened()
 
 
+def test_where_the_clock_was_set_back_it_is_probed_and_its_ramp_is_over():
+    for times in (1, 2, 10):
+        breaker = tried(at_claim(opened(times), NOW + 10**6), False, jitter=1.0)
+        assert at_claim(breaker, NOW).state == OPEN
+        assert at_claim(breaker, NOW - 3600).state == HALF_OPEN
+    assert lanes_at_once(resumed(NOW), 32, NOW - 3600) == 32
+    assert wider_in(resumed(NOW), 32, NOW - 3600) == 0.0
+
+
 def test_when_its_time_has_come_one_lane_probes_it():
     breaker = opened()
     assert at_claim(breaker, breaker.until - 0.001) == breaker

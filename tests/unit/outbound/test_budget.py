@@ -66,6 +66,11 @@ def test_a_clock_that_goes_back_neither_gives_nor_takes_tokens():
     assert back == Bucket(10.0, NOW)
 
 
+def test_where_the_clock_was_set_back_the_bucket_is_as_good_as_new():
+    limits, then = Limits(32, 50.0), NOW - 3600
+    assert filled(limits, kept(Bucket(0.0, NOW)), then) == Bucket(50.0, then)
+
+
 def test_whoever_waits_for_tokens_is_told_for_how_long():
     assert tokens_in(Limits(32, 1000.0), Bucket(0.0, NOW)) == pytest.approx(0.05)
     assert tokens_in(Limits(32, 2.0), Bucket(0.5, NOW)) == pytest.approx(0.25)

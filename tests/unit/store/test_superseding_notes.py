@@ -7,12 +7,25 @@ from gateway.store.superseding_notes import NoteDelivery, taken_back
 
 
 def history(*steps, note=7):
-    """Steps like "published delivered", "published pending covered", "retracted pending"; numbered from 1."""
+    """Steps like "published delivered", "published pending covered", "retracted pending"; numbered from 1.
+
+    A number at the end: it is that step, sent again.
+    """
     made = []
     for number, step in enumerate(steps, start=1):
         kind, state, *covered = step.split()
         link = Link(number=number, destination=1, lane=1, position=number, previous=None, versioned=True)
-        made.append(NoteDelivery(link=link, note=note, type=f"note.{kind}", state=state, covered=bool(covered)))
+        again = [int(word) for word in covered if word.isdigit()]
+        made.append(
+            NoteDelivery(
+                link=link,
+                happened=again[0] if again else number,
+                note=note,
+                type=f"note.{kind}",
+                state=state,
+                covered="covered" in covered,
+            )
+        )
     return made
 
 
@@ -34,6 +47,14 @@ CASES = {
     "taken back, published again and taken back again": (
         ["published delivered covered", "retracted delivered covered", "published pending", "retracted pending"],
         {3: 4, 4: 3},
+    ),
+    "a retraction sent again takes back nothing newer": (
+        ["published delivered covered", "retracted delivered covered", "published pending", "retracted pending 2"],
+        {},
+    ),
+    "a publication sent again goes with what takes it back": (
+        ["published delivered covered", "published pending 1", "retracted pending"],
+        {2: 3},
     ),
     "a dead publication waits for an operator": (["published dead covered", "retracted pending"], {}),
 }
