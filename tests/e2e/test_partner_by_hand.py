@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -110,7 +111,7 @@ def test_over_tls_with_an_authority_of_its_own(terminal, tmp_path):
         (["nobody", "--secret", SECRET], "no profile of nobody is in force", NOT_SO),
         (["harborline", "--secret", SECRET], "has no webhook for test work (sandbox)", USAGE),
         (["harborline", "--destination", "feed.x", "--secret", SECRET], "it has feed.harborline.web", USAGE),
-        (["harborline", "--destination", "feed.harborline.web"], "--secret", USAGE),
+        (["harborline", "--destination", "feed.harborline.web"], "--secret", NOT_SO),
     ],
     ids=["no_profile", "no_sandbox", "no_such_webhook", "no_secret"],
 )
@@ -131,8 +132,55 @@ def test_http_is_not_certified_where_it_is_not_allowed(terminal):
         (["--offers", "3"], "--offers needs --token and --brand"),
         (["--certificate", "x.pem"], "--certificate and --key go together"),
         (["--behaviour", "dance"], "'dance' is not one of"),
+        (["--secret", "whsec_?"], "--secret is whsec_ and base64"),
     ],
-    ids=["offers", "certificate", "behaviour"],
+    ids=["offers", "certificate", "behaviour", "secret"],
 )
 def test_a_simulated_brand_says_what_it_does_not_understand(tmp_path, words, told):
     assert told in Terminal(tmp_path).run("simulate", "brand", *words, code=USAGE)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--record", "nowhere/seen"], "nowhere/seen: No such file"),
+        (["--certificate", "nowhere.pem", "--key", "nowhere.pem"], "No such file"),
+        (["--offers", "1", "--token", "t", "--brand", "b", "--url", "localhost"], "localhost is no address"),
+        (["--offers", "1", "--token", "t", "--brand", "b", "--url", "http://a:99999"], "is no address"),
+    ],
+    ids=["record", "certificate", "address", "port"],
+)
+def test_a_simulated_brand_that_cannot_begin_says_why_in_a_line(tmp_path, words, told):
+    said = Terminal(tmp_path).run("simulate", "brand", "--port", "0", *words, code=NOT_SO)
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_two_simulated_brands_do_not_listen_at_one_port(tmp_path):
+    with partner() as said:
+        port = str(urlsplit(said[0]).port)
+        told = Terminal(tmp_path).run("simulate", "brand", "--port", port, code=NOT_SO)
+    assert f"cannot begin: 127.0.0.1:{port}" in told
+    assert "Traceback" not in told
+
+
+def test_careless_offers_are_sent_to_a_gateway_alone(tmp_path):
+    with partner(ends=NOT_SO) as said:
+        words = ["--offers", "1", "--token", "t", "--brand", "b", "--url", said[0]]
+        told = Terminal(tmp_path).run("simulate", "brand", *words, code=NOT_SO)
+    assert "does not answer as a gateway does" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "code"),
+    [
+        (["--secret", "nonsense"], "a signing secret begins with whsec_", USAGE),
+        (["--secret", SECRET, "--report", "nowhere/report.md"], "nowhere/report.md: No such file", NOT_SO),
+    ],
+    ids=["secret", "report"],
+)
+def test_what_would_spoil_a_trial_is_said_before_anything_is_sent(terminal, words, told, code):
+    with partner() as said:
+        import_webhook(terminal, said[0], sandbox="true")
+        assert told in terminal.run("certify", "harborline", *words, code=code)
+    assert said[1]["received"] == 0
