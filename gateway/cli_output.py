@@ -85,7 +85,7 @@ def numbers_of(kind: Kind, texts: Iterable[str]) -> list[int]:
     for text in texts:
         number = find_number(kind, text if "-" in text else f"{kind.value}-{text}")
         if number is None:
-            fail(f"{text} is not the id of a {kind.name.lower()}: write {kind.value}-12, or 12", USAGE)
+            fail(f"{text} is no {kind.name.lower()} id: write {kind.value}-12, or 12", USAGE)
         numbers.append(number)
     return sorted(set(numbers))
 
