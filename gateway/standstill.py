@@ -41,7 +41,7 @@ async def examine_standstill(connection: Transaction, answers: str, now: datetim
     findings.append(await _examine_polling(connection, now))
     findings.append(await _examine_confirmations(connection, now))
     findings += _waiting("records", await checkup.find_waiting_records(connection), _RECORDS, now)
-    findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection), _DELIVERIES, now)
+    findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection, now), _DELIVERIES, now)
     return findings
 
 
