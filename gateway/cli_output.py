@@ -63,7 +63,7 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     table = Table()
     for name in rows[0]:
         # An id that is cut off cannot be asked for.
-        table.add_column(name, no_wrap=name in {"id", "job"}, overflow="fold")
+        table.add_column(name, no_wrap=name in {"id", "job", "name"}, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     make_console().print(table)
