@@ -29,7 +29,10 @@ _RECORDS = {
     "quarantined": ("needs somebody's eyes", "`gateway records list --state quarantined`"),
 }
 _DELIVERIES = {
-    "pending": ("waits to be sent", "is a gateway running with `--role relay`? `gateway deliveries list`"),
+    "pending": (
+        "waits to be sent",
+        "is a gateway running with `--role relay`, and with a broker? `gateway deliveries list`",
+    ),
     "held": ("waits for a reason to be mapped", "add it to the brand's profile, then `gateway brands import`"),
     "dead": ("was given up", "`gateway deliveries show`, then reopen or skip it"),
 }
