@@ -10,13 +10,15 @@ import typer
 from gateway.brands import Imported, import_folder
 from gateway.cli_database import ask
 from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, read_settings, show, show_json
-from gateway.destination_secrets import make_missing_secrets
+from gateway.destination_secrets import find_unsigned, make_missing_secrets
 from gateway.mapping.library import check_text
 from gateway.mapping.problems import Problem, has_errors
 from gateway.store.deliveries import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from gateway.store.database import Database
 
 brands = typer.Typer(help="Brand profiles: check, import, reconcile.", no_args_is_help=True)
 
@@ -52,8 +54,15 @@ def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason =
         _show_imported(imported)
         for name in signed:
             typer.echo(f"its webhooks are signed now: {name}; `gateway destinations secret {name}` for the partner")
+        for name in () if sealer else ask(_unsigned):
+            typer.echo(f"nothing signs the webhooks of {name}: set GATEWAY_SECRET_KEYS, and import again")
     if has_errors(imported.problems):
         raise typer.Exit(NOT_SO)
+
+
+async def _unsigned(database: Database) -> dict[str, int]:
+    async with database.snapshot() as connection:
+        return await find_unsigned(connection, await database.now(connection))
 
 
 def _profiles_in(path: Path) -> list[Path]:

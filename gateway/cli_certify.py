@@ -11,6 +11,7 @@ import typer
 from gateway.brands import load_library
 from gateway.cli_database import ask, look
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show, show_json
+from gateway.core.signing import NotASecret, read_secret
 from gateway.destination_secrets import SigningSecrets
 from gateway.store.destinations import load_destinations
 
@@ -54,6 +55,7 @@ def certify(
     signing = secret or ask(lambda database: _own_secrets(database, settings, chosen[0].name))
     if not signing:
         fail(f"nothing signs yet: `gateway destinations secret {chosen[0].name}`, or --secret", NOT_SO)
+    _check(signing, report)
     made = asyncio.run(_certify(settings, profile, chosen, signing, quiet=json))
     if report is not None:
         report.write_text(made.markdown(), encoding="utf-8")
@@ -61,6 +63,19 @@ def certify(
         show_json(made.document())
     if not made.is_passed:
         raise typer.Exit(NOT_SO)
+
+
+def _check(secrets: Sequence[str], report: Path | None) -> None:
+    """The end of the program where a secret is none, or where the report could not be written at the end."""
+    try:
+        for one in secrets:
+            read_secret(one)
+        if report is not None:
+            report.open("a", encoding="utf-8").close()
+    except NotASecret as error:
+        fail(f"--secret: {error}", USAGE)
+    except OSError as error:
+        fail(f"{report}: {error.strerror}", NOT_SO)
 
 
 async def _certify(

@@ -25,7 +25,6 @@ from gateway.cli_output import (
 from gateway.core.ids import Kind, canonical_id
 from gateway.resending import Preview, WhyNot, reconcile
 from gateway.store.deliveries import Operator
-from gateway.store.operations import Terms
 from gateway.store.unconfirmed import list_unconfirmed
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
     from gateway.store.database import Database
     from gateway.store.unconfirmed import UnconfirmedView
-
-Canary = Annotated[int, typer.Option(min=0, help="so many first, and then a look at how they fared")]
-Rate = Annotated[float, typer.Option(min=0, help="at most so many a second; 0: as fast as it goes")]
 
 
 def unconfirmed(
@@ -66,8 +62,6 @@ def reconcile_(
     brand: Annotated[str, typer.Argument(help="the brand's name")],
     *,
     destination: Annotated[str | None, typer.Option(help="only to this one of its destinations")] = None,
-    canary: Canary = 0,
-    rate: Rate = 0.0,
     author: Author = "unknown",
     reason: Reason = "",
     json: Json = False,
@@ -76,8 +70,7 @@ def reconcile_(
     differ. Nothing is sent before the operation is started.
     """
     operator = Operator(author=author, reason=insist_on_reason(reason))
-    terms = Terms(canary=canary, rate=rate)
-    show_preview(ask(lambda database: reconcile(database, brand, destination, terms, operator)), as_json=json)
+    show_preview(ask(lambda database: reconcile(database, brand, destination, operator)), as_json=json)
 
 
 _WORDS = {
@@ -105,7 +98,8 @@ def show_preview(found: Preview | WhyNot, *, as_json: bool) -> None:
         return
     show(rows, as_json=False)
     oldest = f", the oldest since {_stamped(found.oldest)}" if found.oldest is not None else ""
-    typer.echo(f"operation {found.operation} is frozen{oldest}: `gateway operations start {found.operation}`")
+    number = canonical_id(Kind.OPERATION, found.operation)
+    typer.echo(f"{number} is frozen{oldest}: `gateway operations start {number} --reason …`")
 
 
 def _example(job: int, members: dict[str, Any]) -> dict[str, Any]:

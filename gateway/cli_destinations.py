@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 import typer
 
 from gateway.cli_database import ask
@@ -29,19 +30,23 @@ destinations = typer.Typer(
     help="Destinations: list, show, pause, resume, secret, rotate, backfill, remove.", no_args_is_help=True
 )
 
+# As much as a terminal has room for; `show` has the rest.
+_LISTED = ("name", "kind", "state", "reason", "owed", "lanes", "stuck", "claimed", "oldest", "allowed", "drains_in")
+
 Name = Annotated[str, typer.Argument(help="its name, as `gateway destinations list` has it")]
 
 
 @destinations.command("list")
 def list_(*, json: Json = False) -> None:
-    """List destinations: their states, what is allowed, used and waiting, and when they will have caught up."""
+    """List destinations: their states, what is allowed, used, waiting and stuck, and when they will have caught up."""
 
     async def read(database: Database) -> list[dict[str, Any]]:
         async with database.snapshot() as connection:
             now = await database.now(connection)
             return [_members(one, now) for one in await load_backlogs(connection, now)]
 
-    show(ask(read), as_json=json)
+    rows = ask(read)
+    show(rows if json else [{name: row[name] for name in _LISTED} for row in rows], as_json=json)
 
 
 @destinations.command("show")
@@ -61,6 +66,8 @@ def show_(name: Name, *, json: Json = False) -> None:
     if found is None:
         fail(f"there is no destination {name}", NOT_SO)
     members, actions = found
+    if not json:
+        members["settings"] = orjson.dumps(members["settings"]).decode()
     show_one(members, {"actions": [plain(one) for one in actions]}, as_json=json)
 
 
@@ -107,6 +114,7 @@ def _members(one: Backlog, now: datetime) -> dict[str, Any]:
         "owner": whose.owner,
         "audience": whose.audience.value,
         **plain({"state": whose.state, "reason": one.reason, "since": one.since}),
-        **plain({"owed": one.owed, "lanes": one.lanes, "claimed": one.claimed, "oldest": one.oldest}),
+        **plain({"owed": one.owed, "lanes": one.lanes, "stuck": one.stuck, "claimed": one.claimed}),
+        **plain({"oldest": one.oldest}),
         **plain(asdict(throttle_of(one, now))),
     }

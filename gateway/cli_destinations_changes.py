@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli_confirmed import Canary, Rate, show_preview
+from gateway.cli_confirmed import show_preview
 from gateway.cli_database import ask
 from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, insist_on_reason, show_json
 from gateway.inbound.moments import read_moment
@@ -14,7 +14,6 @@ from gateway.inbound.unreadable import Unreadable
 from gateway.removing import Verdict, remove
 from gateway.resending import backfill
 from gateway.store.deliveries import Operator
-from gateway.store.operations import Terms
 
 Name = Annotated[str, typer.Argument(help="the destination's name")]
 
@@ -23,8 +22,6 @@ def backfill_(
     name: Name,
     *,
     since: Annotated[str | None, typer.Option(help="only jobs that changed since then (RFC 3339)")] = None,
-    canary: Canary = 0,
-    rate: Rate = 0.0,
     author: Author = "unknown",
     reason: Reason = "",
     json: Json = False,
@@ -36,8 +33,7 @@ def backfill_(
     moment = read_moment(since) if since is not None else None
     if isinstance(moment, Unreadable):
         fail(f"--since {since}: write it as 2026-03-01T00:00:00Z", USAGE)
-    terms = Terms(canary=canary, rate=rate)
-    show_preview(ask(lambda database: backfill(database, name, moment, terms, operator)), as_json=json)
+    show_preview(ask(lambda database: backfill(database, name, moment, operator)), as_json=json)
 
 
 _WORDS = {

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
     from gateway.store.database import Database, Transaction
 
-operations = typer.Typer(help="Operations: preview, start, pause, resume, cancel, report.", no_args_is_help=True)
+operations = typer.Typer(
+    help="Operations: preview, list, show, start, pause, resume, cancel, report.", no_args_is_help=True
+)
 
 Number = Annotated[str, typer.Argument(help="op-7, or 7")]
 _RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(?:/s)?")
@@ -133,11 +135,12 @@ def cancel_(number: Number, *, author: Author = "unknown", reason: Reason = "", 
 def report_(number: Number, *, json: Json = False) -> None:
     """Show what has become of what an operation did."""
     found, report = ask(lambda database: _report(database, _number(number)))
-    members = {"id": canonical_id(Kind.OPERATION, found.number), "state": found.state.value, **report}
+    stands = {"state": found.state.value, "state_reason": found.state_reason}
+    members = {"id": canonical_id(Kind.OPERATION, found.number), **stands, **report}
     if json:
         show_json(members)
     else:
-        show_one({name: _flat(value) for name, value in members.items()}, {}, as_json=False)
+        show_one(_flattened(members), {}, as_json=False)
 
 
 def _number(text: str) -> int:
@@ -195,7 +198,12 @@ def _show(found: Operation, *, as_json: bool) -> None:
         show_json(members)
         return
     preview = members.pop("preview")
-    show_one({name: _flat(value) for name, value in {**members, **preview}.items()}, {}, as_json=False)
+    show_one(_flattened({**members, **preview}), {}, as_json=False)
+
+
+def _flattened(members: dict[str, Any]) -> dict[str, Any]:
+    """What is not empty, with each table within a line."""
+    return {name: _flat(value) for name, value in members.items() if value != {}}
 
 
 def _flat(value: Any) -> Any:
@@ -203,4 +211,4 @@ def _flat(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     parts = (f"{name or '–'} {' '.join(one) if isinstance(one, list) else one}" for name, one in value.items())
-    return ", ".join(part.strip() for part in parts)
+    return ", ".join(part for part in parts if not part.endswith(" "))

@@ -63,7 +63,7 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     table = Table()
     for name in rows[0]:
         # An id that is cut off cannot be asked for.
-        table.add_column(name, no_wrap=name in {"id", "job"}, overflow="fold")
+        table.add_column(name, no_wrap=name in {"id", "job", "name"}, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     make_console().print(table)
@@ -85,7 +85,7 @@ def numbers_of(kind: Kind, texts: Iterable[str]) -> list[int]:
     for text in texts:
         number = find_number(kind, text if "-" in text else f"{kind.value}-{text}")
         if number is None:
-            fail(f"{text} is not the id of a {kind.name.lower()}: write {kind.value}-12, or 12", USAGE)
+            fail(f"{text} is no {kind.name.lower()} id: write {kind.value}-12, or 12", USAGE)
         numbers.append(number)
     return sorted(set(numbers))
 

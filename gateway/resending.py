@@ -67,9 +67,7 @@ class Preview:
     examples: tuple[Example, ...]
 
 
-async def reconcile(
-    database: Database, brand: str, destination: str | None, terms: Terms, operator: Operator
-) -> Preview | WhyNot:
+async def reconcile(database: Database, brand: str, destination: str | None, operator: Operator) -> Preview | WhyNot:
     """Freezes a snapshot of each job of which `brand` has not confirmed what it was sent.
 
     To `destination`, or to each of those that the brand's profile names and that confirm.
@@ -92,7 +90,7 @@ async def reconcile(
     items = [NewItem("snapshot", each.job, one.number) for one, each in differing]
     return Preview(
         kind="reconcile",
-        operation=await _freeze(database, "reconcile", items, terms, operator),
+        operation=await _freeze(database, "reconcile", items, operator),
         destinations=tuple(one.name for one in targets),
         jobs=len(items),
         on_their_way=len(found) - len(differing),
@@ -101,9 +99,7 @@ async def reconcile(
     )
 
 
-async def backfill(
-    database: Database, name: str, since: datetime | None, terms: Terms, operator: Operator
-) -> Preview | WhyNot:
+async def backfill(database: Database, name: str, since: datetime | None, operator: Operator) -> Preview | WhyNot:
     """Freezes a snapshot of each job of the destination's owner of which it has nothing yet."""
     async with database.snapshot() as connection:
         destination = (await load_destinations(connection)).get(name)
@@ -120,7 +116,7 @@ async def backfill(
     items = [NewItem("snapshot", number, destination.number) for number in jobs]
     return Preview(
         kind="backfill",
-        operation=await _freeze(database, "backfill", items, terms, operator),
+        operation=await _freeze(database, "backfill", items, operator),
         destinations=(name,),
         jobs=len(items),
         on_their_way=0,
@@ -135,13 +131,11 @@ async def _named(connection: Transaction, brand: str) -> Collection[str]:
     return () if profile is None else profile.asked.keys()
 
 
-async def _freeze(
-    database: Database, kind: str, items: Sequence[NewItem], terms: Terms, operator: Operator
-) -> int | None:
+async def _freeze(database: Database, kind: str, items: Sequence[NewItem], operator: Operator) -> int | None:
     if not items:
         return None
     async with database.transaction() as connection:
-        return await create_operation(connection, kind, items, terms, operator, await database.now(connection))
+        return await create_operation(connection, kind, items, Terms(), operator, await database.now(connection))
 
 
 def _example(destination: Destination, one: Differing) -> Example:

@@ -29,7 +29,10 @@ _RECORDS = {
     "quarantined": ("needs somebody's eyes", "`gateway records list --state quarantined`"),
 }
 _DELIVERIES = {
-    "pending": ("waits to be sent", "is a gateway running with `--role relay`? `gateway deliveries list`"),
+    "pending": (
+        "waits to be sent",
+        "is a gateway running with `--role relay`, and with a broker? `gateway deliveries list`",
+    ),
     "held": ("waits for a reason to be mapped", "add it to the brand's profile, then `gateway brands import`"),
     "dead": ("was given up", "`gateway deliveries show`, then reopen or skip it"),
 }
@@ -41,7 +44,7 @@ async def examine_standstill(connection: Transaction, answers: str, now: datetim
     findings.append(await _examine_polling(connection, now))
     findings.append(await _examine_confirmations(connection, now))
     findings += _waiting("records", await checkup.find_waiting_records(connection), _RECORDS, now)
-    findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection), _DELIVERIES, now)
+    findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection, now), _DELIVERIES, now)
     return findings
 
 

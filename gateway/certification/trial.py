@@ -10,6 +10,7 @@ from gateway.core.events import EventType
 from gateway.core.signing import signatures
 from gateway.mapping.profile_roads import AnswerMeans, ConfirmsBy
 from gateway.outbound.certifying import NoReply, Reply
+from gateway.outbound.webhook import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -56,7 +57,7 @@ class Trial:
             "user-agent": "enterprise-integration-gateway",
             "accept-encoding": "identity",
         }
-        return await self.post({**headers, **signed}, body)
+        return await self.post({**headers, **attributes_of(specimen.document), **signed}, body)
 
     def sign(
         self, specimen: Specimen, body: bytes, *, secrets: Sequence[str] = (), at: datetime | None = None

@@ -238,7 +238,7 @@ def _retried(outcome: Retryable, delay: float | None) -> Next:
     domain = FAULT_DOMAINS[outcome.reason]
     detail = _cut(outcome.detail)
     if delay is None:
-        detail = _cut(f"{outcome.reason.value}: {outcome.detail}")
+        detail = _cut(": ".join(filter(None, (outcome.reason.value, outcome.detail))))
         exhausted = Fault.SCHEDULE_EXHAUSTED
         return Next(state="dead", outcome="retryable", reason=exhausted, detail=detail, domain=domain, counts=True)
     later = max(delay, min(outcome.after or 0.0, LONGEST_AFTER))

@@ -18,7 +18,8 @@ LIMITED = frozenset({DestinationKind.WEBHOOK.value})
 class Throttle:
     """`allowed` lanes at a time, of its `concurrency` at most, and `rate` deliveries a second; `tokens` are left now.
 
-    `drains_in`: seconds until what is owed is delivered, if it goes on as it does; None where it does not go on.
+    `drains_in`: seconds until what is owed is delivered, if it goes on as it does; None where it does not go on,
+    and while some of it is stuck.
     `failures` in a row, and when an open breaker is probed.
     """
 
@@ -38,7 +39,7 @@ def throttle_of(backlog: Backlog, now: datetime) -> Throttle:
     limits = budget.limits_of(one.settings)
     is_limited = one.kind in LIMITED
     rate = limits.rate if is_limited else None
-    goes_on = one.state in {breakers.ACTIVE, breakers.HALF_OPEN}
+    goes_on = one.state in {breakers.ACTIVE, breakers.HALF_OPEN} and not backlog.stuck
     return Throttle(
         allowed=breakers.lanes_at_once(breaker, limits.concurrency, at) if is_limited else None,
         concurrency=limits.concurrency if is_limited else None,

@@ -112,7 +112,7 @@ class WebhookPublisher:
             ID_HEADER: message,
             TIMESTAMP_HEADER: str(int(now.timestamp())),
             SIGNATURE_HEADER: signatures(secrets, message, now, document.body),
-            **_attributes(document),
+            **attributes_of(document),
         }
         try:
             async with self._opened().post(
@@ -174,7 +174,7 @@ def _number(said: Mapping[str, object], name: str, usual: float) -> float:
     return float(value) if isinstance(value, int | float) else usual
 
 
-def _attributes(document: Document) -> dict[str, str]:
+def attributes_of(document: Document) -> dict[str, str]:
     """What a body of a brand's own does not say of its event: CloudEvents' binary mode, as HTTP has it."""
     told = ((name, value) for name, value in document.headers if name.startswith("ce_"))
     return {f"ce-{name.removeprefix('ce_')}": quote(value, safe=_AS_THEY_ARE) for name, value in told}

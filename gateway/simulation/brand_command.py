@@ -13,6 +13,7 @@ import typer
 from gateway.simulation.behaviour import Behaviour, Flaw, Way
 from gateway.simulation.brand import SimulatedBrand
 from gateway.simulation.ending import until_told
+from gateway.simulation.letters import is_secret
 from gateway.simulation.offering import STEPS, NotOffered, Sender, offer_carelessly
 
 if TYPE_CHECKING:
@@ -62,19 +63,24 @@ def brand(
         return
     if (certificate is None) != (key is None):
         _fail("--certificate and --key go together", USAGE)
+    if not all(map(is_secret, secret or ())):
+        _fail("--secret is whsec_ and base64, as `gateway destinations secret` shows it", USAGE)
     with contextlib.ExitStack() as stack:
-        one = SimulatedBrand(
-            secrets=tuple(secret or ()),
-            confirms=confirm,
-            behaviour=Behaviour(
-                way=behaviour, status=status, after_ms=answer_after, retry_after=retry_after, rate=rate
-            ),
-            flaws=frozenset(flaw or ()),
-            certificates=_find_certificates(certificate, key, ca_file, name),
-            record=stack.enter_context(record.open("ab", buffering=0)) if record else None,
-            seed=seed,
-        )
-        asyncio.run(until_told(_listen(one, host, port)))
+        try:
+            one = SimulatedBrand(
+                secrets=tuple(secret or ()),
+                confirms=confirm,
+                behaviour=Behaviour(
+                    way=behaviour, status=status, after_ms=answer_after, retry_after=retry_after, rate=rate
+                ),
+                flaws=frozenset(flaw or ()),
+                certificates=_find_certificates(certificate, key, ca_file, name),
+                record=stack.enter_context(record.open("ab", buffering=0)) if record else None,
+                seed=seed,
+            )
+            asyncio.run(until_told(_listen(one, host, port)))
+        except OSError as error:
+            _fail(f"cannot begin: {error.filename or f'{host}:{port}'}: {error.strerror or error}", NOT_SO)
     typer.echo(orjson.dumps(one.arrivals.summary(), option=orjson.OPT_INDENT_2).decode())
     if not one.arrivals.is_well:
         raise typer.Exit(NOT_SO)

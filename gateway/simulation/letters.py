@@ -78,6 +78,14 @@ def find_trust(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, 
     return Trust.GOOD if any(_is_one_of(expected, one) for one in given.split(" ")) else Trust.WRONG_SIGNATURE
 
 
+def is_secret(text: str) -> bool:
+    """Whether it can be a secret: `whsec_` and base64."""
+    try:
+        return text.startswith("whsec_") and bool(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
 def _signature(secret: str, signed: bytes) -> bytes:
     key = base64.b64decode(secret.removeprefix("whsec_"))
     return hmac.new(key, signed, hashlib.sha256).digest()

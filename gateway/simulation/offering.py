@@ -74,15 +74,25 @@ async def offer_carelessly(sender: Sender, offers: int) -> Counter[tuple[str, st
 
 
 def _offer(sender: Sender, job: str) -> list[str]:
-    place = urlsplit(sender.url)
-    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
-    http = kind(place.hostname or "", place.port, timeout=_TIMEOUT_SECONDS)
+    http = _connection(sender.url)
     try:
         return [_say(http, sender, job, step) for step in STEPS]
     except (OSError, HTTPException) as error:
         raise NotOffered(f"{sender.url} does not answer: {type(error).__name__}") from None
     finally:
         http.close()
+
+
+def _connection(url: str) -> HTTPConnection:
+    try:
+        place = urlsplit(url)
+        port = place.port
+    except ValueError as error:
+        raise NotOffered(f"{url} is no address: {error}") from None
+    if place.scheme not in {"http", "https"} or not place.hostname:
+        raise NotOffered(f"{url} is no address: write http://127.0.0.1:8080")
+    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
+    return kind(place.hostname, port, timeout=_TIMEOUT_SECONDS)
 
 
 def _say(http: HTTPConnection, sender: Sender, job: str, step: Step) -> str:
@@ -105,8 +115,18 @@ def _say(http: HTTPConnection, sender: Sender, job: str, step: Step) -> str:
     for _ in range(_TRIES):
         http.request("POST", "/v1/offers", orjson.dumps(content), headers)
         answer = http.getresponse()
-        told = orjson.loads(answer.read())
+        told = _read(sender, answer.read())
         if answer.status not in {_TOO_MANY, _UNAVAILABLE}:
             return str(told.get("code") or told.get("reason") or told.get("outcome"))
         time.sleep(float(answer.headers.get("Retry-After") or 1))
     raise NotOffered(f"{sender.url} is too busy")
+
+
+def _read(sender: Sender, body: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        told = None
+    if not isinstance(told, dict) or not told.keys() & {"code", "reason", "outcome"}:
+        raise NotOffered(f"{sender.url} does not answer as a gateway does")
+    return told

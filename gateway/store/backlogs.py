@@ -25,7 +25,8 @@ MEASURED = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """One destination. `owed` deliveries are on `lanes`, of which some are `claimed`; the `oldest` is owed since.
+    """One destination. `owed` deliveries are on `lanes`, of which some are `claimed`, and `stuck` ones have nothing to
+    send until somebody does something: behind a dead or held one. The `oldest` is owed since.
 
     `recent`: deliveries within `MEASURED`. `reason` and `since` are of its state.
     """
@@ -36,6 +37,7 @@ class Backlog:
     breaker: Mapping[str, Any] | None
     budget: Mapping[str, Any] | None
     lanes: int
+    stuck: int
     owed: int
     claimed: int
     oldest: datetime | None
@@ -53,7 +55,9 @@ async def load_backlogs(connection: AsyncConnection, now: datetime, name: str | 
     rows = (await connection.execute(query)).mappings().all()
     only = rows[0]["number"] if name is not None and rows else None
     is_claimed = and_(lane.c.token.is_not(None), lane.c.due_at > now)
-    counted = (func.count(), func.sum(lane.c.owed), func.sum(case((is_claimed, 1), else_=0)))
+    is_stuck = and_(lane.c.token.is_(None), lane.c.due_at.is_(None))
+    sums = (func.sum(case((one, 1), else_=0)) for one in (is_stuck, is_claimed))
+    counted = (func.count(), func.sum(lane.c.owed), *sums)
     lanes = select(lane.c.destination, *counted).where(_of(lane.c.destination, only)).group_by(lane.c.destination)
     owed = (
         select(delivery.c.destination, func.min(delivery.c.created_at))
@@ -70,7 +74,9 @@ async def load_backlogs(connection: AsyncConnection, now: datetime, name: str | 
     oldest = dict(map(tuple, (await connection.execute(owed)).all()))
     recent = dict(map(tuple, (await connection.execute(settled)).all()))
     return [
-        _backlog(row, of_lanes.get(row["number"], (0, 0, 0)), oldest.get(row["number"]), recent.get(row["number"], 0))
+        _backlog(
+            row, of_lanes.get(row["number"], (0, 0, 0, 0)), oldest.get(row["number"]), recent.get(row["number"], 0)
+        )
         for row in rows
     ]
 
@@ -80,7 +86,7 @@ def _of(number: ColumnElement[int], only: int | None) -> ColumnElement[bool]:
 
 
 def _backlog(row: Mapping[Any, Any], counts: Any, oldest: datetime | None, recent: int) -> Backlog:
-    lanes, owed, claimed = counts
+    lanes, owed, stuck, claimed = counts
     return Backlog(
         destination=destination_from(row),
         reason=row["state_reason"],
@@ -88,6 +94,7 @@ def _backlog(row: Mapping[Any, Any], counts: Any, oldest: datetime | None, recen
         breaker=codec.decode(row["breaker"]) if row["breaker"] else None,
         budget=codec.decode(row["budget"]) if row["budget"] else None,
         lanes=lanes,
+        stuck=stuck,
         owed=owed,
         claimed=claimed,
         oldest=oldest,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _WAITING = ("parked", "unmapped", "quarantined", "requeued")
-_OWED = ("pending", "held", "dead")
+_STUCK = ("held", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,24 @@ async def find_waiting_records(connection: AsyncConnection) -> list[Waiting]:
     return [Waiting(*row) for row in rows]
 
 
-async def find_owed_deliveries(connection: AsyncConnection) -> list[Waiting]:
-    """Deliveries that are owed still, dead ones of every destination included; what waits to be polled is not."""
-    query = select(delivery.c.state, func.count(), func.min(delivery.c.created_at)).where(delivery.c.state.in_(_OWED))
-    is_polled = (delivery.c.state == "pending") & (destination.c.kind == "poll")
-    query = query.join(destination, destination.c.number == delivery.c.destination).where(~is_polled)
-    rows = await connection.execute(query.group_by(delivery.c.state).order_by(delivery.c.state))
-    return [Waiting(*row) for row in rows]
+async def find_owed_deliveries(connection: AsyncConnection, now: datetime) -> list[Waiting]:
+    """Deliveries of every destination that are held or dead; pending ones that a relay should have taken by `now`.
+
+    What waits to be polled, for its next try, behind a dead one or for a destination that has stopped is none of these.
+    """
+    of_destination = destination.c.number == delivery.c.destination
+    of_lane = (lane.c.destination == delivery.c.destination) & (lane.c.key == delivery.c.lane)
+    pending = (
+        select(delivery.c.state, func.count(), func.min(lane.c.due_at))
+        .join_from(delivery, destination, of_destination)
+        .join(lane, of_lane)
+        .where(delivery.c.state == "pending", lane.c.due_at <= now)
+        .where(destination.c.kind != "poll", destination.c.state == "active")
+        .group_by(delivery.c.state)
+    )
+    stuck = select(delivery.c.state, func.count(), func.min(delivery.c.created_at)).where(delivery.c.state.in_(_STUCK))
+    stuck = stuck.group_by(delivery.c.state).order_by(delivery.c.state)
+    return [Waiting(*row) for query in (stuck, pending) for row in await connection.execute(query)]
 
 
 async def find_unread(connection: AsyncConnection, answers: str, before: datetime) -> list[Unread]:

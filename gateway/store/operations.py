@@ -185,7 +185,7 @@ async def seal(
     connection: AsyncConnection, number: int, kind: str, seen: Mapping[str, Any], operator: Operator, now: datetime
 ) -> None:
     """Keeps what was seen with what its items come to, and writes the audit row."""
-    preview = {**seen, **await preview_of(connection, number)}
+    preview = {**seen, **await preview_of(connection, number, kind)}
     mine = operation.c.number == number
     await connection.execute(update(operation).where(mine).values(preview=codec.encode(preview)))
     action = Action(operator.author, f"preview {kind}", "operation", (number,), operator.reason)
@@ -202,7 +202,7 @@ async def write_done(
     ]
     await insert_rows(connection, operation_item, rows)
     made = sum(one.made is not None for one in outcomes.values())
-    preview = {"selected": len(rows), **await preview_of(connection, number)}
+    preview = {"selected": len(rows), **await preview_of(connection, number, verb)}
     told = update(operation).where(operation.c.number == number)
     await connection.execute(told.values(made=made, preview=codec.encode(preview), state_at=now))
 

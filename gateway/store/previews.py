@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, null, select
+from sqlalchemy import false, func, null, select
 
 from gateway.core.ids import Kind, canonical_id
 from gateway.store.tables import delivery, destination, event, inbound_record, job
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 # So many jobs are named; all are counted.
 NAMED = 20
+# Kinds that tell jobs whole because that is what they are for, in place of nothing old.
+_WHOLE = frozenset({"reconcile", "backfill"})
 
 
-async def preview_of(connection: AsyncConnection, number: int) -> dict[str, Any]:
-    """Counts the items of an operation: by brand, by destination, by verb; what belongs to no brand under ""."""
+async def preview_of(connection: AsyncConnection, number: int, kind: str) -> dict[str, Any]:
+    """Counts the items of an operation of `kind` by brand, by destination and by verb; no brand is ""."""
     brands: Counter[str] = Counter()
     destinations: Counter[str] = Counter()
     verbs: Counter[str] = Counter()
@@ -32,6 +34,8 @@ async def preview_of(connection: AsyncConnection, number: int) -> dict[str, Any]
                 destinations[name] += count
     item = operation_item.c
     whole = select(item.subject).where(item.operation == number, item.verb == "snapshot").distinct()
+    if kind in _WHOLE:
+        whole = whole.where(false())
     jobs = (await connection.execute(select(func.count()).select_from(whole.subquery()))).scalar_one()
     first = (await connection.execute(whole.order_by(item.subject).limit(NAMED))).scalars()
     return {

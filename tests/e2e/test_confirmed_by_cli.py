@@ -64,7 +64,7 @@ def test_what_is_not_confirmed_is_listed_and_frozen_to_be_told_again(terminal, s
     assert (told["kind"], told["jobs"], told["on_their_way"], told["destinations"]) == ("reconcile", 2, 0, [CURSOR])
     assert {one["job"] for one in told["examples"]} == {row["job"] for row in rows}
     said = terminal.run("brands", "reconcile", "harborline", *BURNT)
-    assert f"gateway operations start {told['operation'] + 1}" in said
+    assert f"`gateway operations start op-{told['operation'] + 1} --reason …`" in said
     assert rows[0]["job"] in said
     assert terminal.ask("destinations", "backfill", CURSOR, *BURNT)["operation"] is None
 

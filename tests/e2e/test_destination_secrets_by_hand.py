@@ -61,6 +61,17 @@ def test_an_imported_webhook_is_signed_from_the_beginning(terminal, tmp_path):
     assert terminal.ask("brands", "import", str(profile))["secrets"] == []
 
 
+def test_a_webhook_that_nothing_can_sign_is_told_when_it_is_imported(terminal, tmp_path):
+    profile = tmp_path / "profile.v1.yaml"
+    row = "  - {name: feed.acme.hooks, kind: webhook, webhook: {url: 'https://partner.example/'}}"
+    profile.write_text(PLAIN + with_lines("destinations:", row), encoding="utf-8")
+    kept = terminal.variables.pop("GATEWAY_SECRET_KEYS")
+    told = terminal.run("brands", "import", str(profile))
+    assert "nothing signs the webhooks of feed.acme.hooks" in told
+    terminal.variables["GATEWAY_SECRET_KEYS"] = kept
+    assert "nothing signs" not in terminal.run("brands", "import", str(profile))
+
+
 def test_a_webhook_without_tls_is_imported_where_that_is_allowed(terminal, tmp_path):
     profile = tmp_path / "profile.v1.yaml"
     row = "  - {name: feed.acme.hooks, kind: webhook, webhook: {url: 'http://partner.example/'}}"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.outbound.lane_relay import LaneRelay
+from gateway.outbound.outcome import Fault, Rejected
 from gateway.store import codec
 from gateway.store.tables import destination
 from tests.e2e.test_cli import NOT_SO, USAGE, Terminal
@@ -19,15 +20,15 @@ def terminal(tmp_path, database_url):
     return Terminal(tmp_path, DATABASE_URL=database_url)
 
 
-def given(url, work, **settings):
-    """A webhook with seven deliveries for three jobs, and what `work` does with it."""
+def given(url, work, *answers, **settings):
+    """A webhook with seven deliveries for three jobs, which `answers`, and what `work` does with it."""
 
     async def doing():
         async with opened(url) as database:
             outbox = Outbox(database)
             hook = await outbox.add_destination(HOOK, kind="webhook", **settings)
             await outbox.append(1, 1, 1, 2, 2, 2, 3, to=hook)
-            publisher = SendingPublisher()
+            publisher = SendingPublisher(*answers)
             publisher.kind = "webhook"
             relay = LaneRelay(database, publisher, render_plainly)
             return await work(outbox, relay)
@@ -55,7 +56,17 @@ def test_a_destination_is_explained_by_what_is_allowed_used_and_waiting(terminal
     [listed] = [one for one in terminal.ask("destinations", "list") if one["name"] == HOOK]
     assert listed | expected == listed
     assert HOOK in terminal.run("destinations", "list")
+    assert '{"concurrency":2,"rate":5}' in terminal.run("destinations", "show", HOOK)
     assert "drains_in" in terminal.run("destinations", "show", HOOK)
+
+
+def test_what_is_stuck_behind_a_dead_one_is_told_and_does_not_drain(terminal, database_url):
+    async def relay_once(_outbox, relay):
+        await relay.relay_once()
+
+    given(database_url, relay_once, lambda _one: Rejected(Fault.REFUSED), rate=5)
+    shown = terminal.ask("destinations", "show", HOOK)
+    assert (shown["lanes"], shown["stuck"], shown["drains_in"]) == (3, 3, None)
 
 
 def test_without_a_rate_what_was_delivered_lately_says_when_it_has_caught_up(terminal, database_url):

@@ -188,6 +188,13 @@ async def test_every_brand_of_the_contract_can_be_certified(name):
     assert brand.arrivals.counts["gap"] == 0
 
 
+async def test_a_partner_with_json_of_its_own_is_told_of_which_event_as_by_the_relay():
+    async with partner(confirms=True) as brand:
+        report = await certified(brand, "ironpeak")
+    assert failed(report) == set(), "it knows a job's version by headers alone"
+    assert verdicts(report)["confirms"] is Verdict.PASSED
+
+
 async def test_what_is_sent_can_be_told_from_real_work(tmp_path):
     record = (tmp_path / "record").open("wb")
     async with partner(record=record) as brand:

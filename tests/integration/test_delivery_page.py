@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import Webhook
 from gateway.outbound.schedule import LARGEST_JITTER, STEPS
 
@@ -47,6 +48,13 @@ def test_the_worked_example_of_a_signature_is_right():
 def test_the_example_is_what_is_sent():
     golden = ROOT / "contracts" / "brands" / "harborline" / "golden" / "job.amended.description.json"
     assert orjson.loads(BLOCKS["body"]) == orjson.loads(golden.read_bytes())["body"]
+
+
+def test_the_example_of_a_profile_is_one():
+    harborline = (ROOT / "contracts" / "brands" / "harborline" / "profile.v1.yaml").read_text(encoding="utf-8")
+    profile = parse_profile(f"{harborline}\n{BLOCKS['profile.yaml']}", file="delivery.md")
+    assert isinstance(profile, Profile), profile
+    assert profile.asked.keys() == {"feed.harborline", "feed.harborline.trial"}
 
 
 @pytest.fixture(params=["python", "node", "java", "shell"])

@@ -62,7 +62,7 @@ async def test_what_has_waited_too_long_is_told_with_what_to_do(road, settings):
     long_ago = ago(hours=2)
     value = to_microseconds(long_ago) if road.database.is_sqlite else long_ago
     await road.execute("UPDATE inbound_record SET received_at = :moment", moment=value)
-    await road.execute("UPDATE delivery SET created_at = :moment", moment=value)
+    await road.execute("UPDATE lane SET due_at = :moment", moment=value)
     await road.execute("UPDATE destination SET state = 'paused' WHERE name = 'feed.harborline'")
 
     findings = await examine(settings)
@@ -74,6 +74,19 @@ async def test_what_has_waited_too_long_is_told_with_what_to_do(road, settings):
         ("destinations", "paused"),
     }
     assert all(one.remedy for one in findings if one.level is not Level.OK)
+
+
+async def test_only_what_a_relay_should_have_taken_asks_for_a_relay(road, settings):
+    await road.receive(offer("A-1"))
+    long_ago = ago(hours=2)
+    value = to_microseconds(long_ago) if road.database.is_sqlite else long_ago
+    await road.execute("UPDATE lane SET due_at = :moment", moment=value)
+    assert [level for level, _ in await found(settings, "deliveries")] == [Level.WARNING]
+    await road.execute("UPDATE destination SET state = 'open'")
+    assert await found(settings, "deliveries") == [(Level.OK, "none waits")], "the destinations are told of"
+    await road.execute("UPDATE destination SET state = 'active'")
+    await road.execute("UPDATE lane SET due_at = NULL")
+    assert await found(settings, "deliveries") == [(Level.OK, "none waits")], "behind a dead one, which is told of"
 
 
 @pytest.mark.parametrize(("count", "level"), [(99, Level.OK), (100, Level.WARNING)])

@@ -63,6 +63,7 @@ async def test_what_does_not_fit_is_a_problem_with_its_word(partner, client, kim
     assert await refused("/v1/operations", nothing) == (422, "selects_nothing", "selection")
     assert await refused("/v1/operations", {**DEAD, "kind": "destroy"}) == (422, "bad_value", "kind")
     assert await refused("/v1/operations", {**DEAD, "reason": ""}) == (422, "bad_value", "reason")
+    assert await refused("/v1/operations", {**DEAD, "reason": " \n"}) == (422, "bad_value", "reason")
     assert await refused("/v1/operations", {**DEAD, "selection": {"brand": "a\x00b"}}) == (
         422,
         "bad_value",

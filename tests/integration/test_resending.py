@@ -7,7 +7,7 @@ from gateway.resending import WhyNot, backfill, reconcile
 from gateway.store.columns import to_microseconds
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import load_destinations
-from gateway.store.operations import Terms
+from gateway.store.operations import find_operation
 from gateway.store.tables import destination
 from gateway.store.tables_control import operation, operation_item, operator_action
 from tests.edge import bearer
@@ -50,11 +50,11 @@ async def items(road, number):
 
 
 async def compared(road, destination_name=None, brand="harborline"):
-    return await reconcile(road.database, brand, destination_name, Terms(canary=3), OPERATOR)
+    return await reconcile(road.database, brand, destination_name, OPERATOR)
 
 
 async def filled(road, name, since=None):
-    return await backfill(road.database, name, since, Terms(), OPERATOR)
+    return await backfill(road.database, name, since, OPERATOR)
 
 
 async def test_exactly_the_jobs_of_which_the_brand_has_less_than_it_was_sent_are_frozen(road):
@@ -82,6 +82,15 @@ async def test_exactly_the_jobs_of_which_the_brand_has_less_than_it_was_sent_are
         "preview reconcile"
     ]
     assert await road.is_balanced(), "freezing sends nothing and owes nothing"
+
+
+async def test_what_is_told_whole_by_intent_does_not_go_back_in_time(road):
+    await road.receive(offer("A-1"))
+    await relay_feeds(road)
+    preview = await compared(road)
+    async with road.database.transaction() as connection:
+        found = await find_operation(connection, preview.operation)
+    assert (found.preview["verbs"], found.preview["back_in_time"]) == ({"snapshot": 1}, {"jobs": 0, "first": []})
 
 
 async def test_what_is_on_its_way_is_left_out_and_counted(road):

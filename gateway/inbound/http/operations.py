@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gateway.core.ids import Kind, find_number
 from gateway.core.scopes import Scope
 from gateway.inbound.parsing import find_flaw
-from gateway.inbound.shapes import Moment, Reason, Shape
+from gateway.inbound.shapes import Moment, Shape
 from gateway.store.deliveries import Operator
 from gateway.store.operation_reports import members_of, report_of
 from gateway.store.operations import Moved, Step, Terms, find_operation, list_operations, move
@@ -42,6 +42,8 @@ HIGHEST_RATE = 100_000
 _LONGEST_AUTHOR = 100
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=249)]
+# Blanks say nothing.
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Written = Annotated[str, StringConstraints(min_length=1, max_length=30)]
 
 

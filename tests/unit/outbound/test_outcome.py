@@ -105,6 +105,7 @@ def test_after_the_last_try_it_is_dead_with_the_cause_of_the_last_failure():
     step = next_step(Retryable(Fault.TIMEOUT, "no answer"), retries=len(STEPS), jitter=0.0)
     assert (step.state, step.reason, step.detail) == ("dead", "schedule_exhausted", "timeout: no answer")
     assert step.domain is FaultDomain.TRANSPORT
+    assert next_step(Retryable(Fault.TIMEOUT), retries=len(STEPS), jitter=0.0).detail == "timeout"
 
 
 def test_rejected_is_dead_at_once():
