@@ -80,12 +80,19 @@ class WebhookScene:
     async def retry_now(self):
         """As if the time had passed after which a partner that was away is asked again."""
         await self._set_due(lane.c.token.is_(None))
+        webhook = destination.c.name == WEBHOOK
         async with self.road.database.transaction() as connection:
-            webhook = destination.c.name == WEBHOOK
-            kept = (await connection.execute(select(destination.c.breaker).where(webhook))).scalar_one()
-            if kept is not None and "until" in (breaker := codec.decode(kept)):
-                opened = codec.encode({**breaker, "until": 1.0})
-                await connection.execute(destination.update().where(webhook).values(breaker=opened))
+            is_open = select(destination.c.breaker).where(webhook, destination.c.state == "open").with_for_update()
+            for kept in (await connection.execute(is_open)).scalars():
+                probed = codec.encode({**codec.decode(kept), "until": 1.0})
+                await connection.execute(destination.update().where(webhook).values(breaker=probed))
+
+    async def is_given_up(self):
+        """Nothing is under way, and the breaker lets nothing begin."""
+        async with self.road.database.snapshot() as connection:
+            query = select(destination.c.state).where(destination.c.name == WEBHOOK)
+            state = (await connection.execute(query)).scalar_one()
+        return state == "open" and await self._count_lanes(lane.c.token.is_not(None)) == 0
 
     async def _set_due(self, which):
         past = datetime.now(UTC) - timedelta(seconds=1)
@@ -95,9 +102,6 @@ class WebhookScene:
     async def is_quiet(self):
         """Nothing is owed any more."""
         return await self._count_lanes() == 0
-
-    async def is_claimed(self):
-        return await self._count_lanes(lane.c.token.is_not(None)) > 0
 
     async def _count_lanes(self, *which):
         query = select(func.count()).select_from(lane.join(destination, lane.c.destination == destination.c.number))
