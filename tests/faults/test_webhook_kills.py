@@ -10,7 +10,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.faults.app import LANE_STEPS
-from tests.faults.webhook_scene import opened_webhook_scene
+from tests.webhook_scene import opened_webhook_scene
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.eventually import eventually
-from tests.faults.webhook_scene import answers_after, opened_webhook_scene
+from tests.webhook_scene import answers_after, opened_webhook_scene
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -23,7 +23,8 @@ from tests.inbound import START, Road, make_gateway, offer, provider
 from tests.keys import SEALING_KEY
 from tests.partner_webhook import text_with_webhook
 
-APP = Path(__file__).parent / "app.py"
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "tests" / "faults" / "app.py"
 WEBHOOK = "feed.harborline.web"
 JOBS_AT_A_TIME = 6
 VERSIONS = 5
@@ -48,7 +49,7 @@ class WebhookScene:
             "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8,::1",
             "GATEWAY_RELAY_LEASE_SECONDS": str(lease_seconds),
             "GATEWAY_LOG_LEVEL": "warning",
-            "PYTHONPATH": str(APP.parents[2]),
+            "PYTHONPATH": str(ROOT),
         }
         argv = argv or ("-m", "gateway", "run", "--role", "relay")
         log = self.folder / f"{name}.log"
@@ -142,10 +143,10 @@ class WebhookScene:
 
 
 @asynccontextmanager
-async def opened_webhook_scene(database_url, folder, **webhook):
+async def opened_webhook_scene(database_url, folder, brand=None, **webhook):
     """A migrated database with one brand, which has a webhook and nothing else, and a provider."""
     gateway = make_gateway(database_url)
-    brand = SimulatedBrand()
+    brand = brand or SimulatedBrand()
     await brand.start()
     try:
         settings = {"timeout": 2, **webhook}
