@@ -19,12 +19,12 @@ from gateway.simulation.brand import SimulatedBrand
 from gateway.store import codec
 from gateway.store.deliveries import Operator
 from gateway.store.tables import delivery, destination, lane
+from tests.faults.forked import Forked
 from tests.inbound import START, Road, make_gateway, offer, provider
 from tests.keys import SEALING_KEY
 from tests.partner_webhook import text_with_webhook
 
 ROOT = Path(__file__).parents[1]
-APP = ROOT / "tests" / "faults" / "app.py"
 WEBHOOK = "feed.harborline.web"
 JOBS_AT_A_TIME = 6
 VERSIONS = 5
@@ -39,9 +39,9 @@ class WebhookScene:
         self.taken = []
         brand.on_taken = lambda body: self.taken.append(orjson.loads(body))
 
-    def process(self, *argv, name="gateway", lease_seconds=10, **variables):
-        """By default the program with its one role, which nothing happens to."""
-        settings = {
+    def settings(self, lease_seconds=10, **others):
+        """As environment variables."""
+        return {
             "GATEWAY_DATABASE_URL": self.road.gateway.settings.database_url,
             "GATEWAY_KAFKA_SERVERS": "off",
             "GATEWAY_SECRET_KEYS": SEALING_KEY,
@@ -49,15 +49,18 @@ class WebhookScene:
             "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8,::1",
             "GATEWAY_RELAY_LEASE_SECONDS": str(lease_seconds),
             "GATEWAY_LOG_LEVEL": "warning",
-            "PYTHONPATH": str(ROOT),
+            **others,
         }
-        argv = argv or ("-m", "gateway", "run", "--role", "relay")
-        log = self.folder / f"{name}.log"
-        return Child(name, [sys.executable, *argv], log, env={**os.environ, **settings, **variables})
 
-    def mortal(self, step, **about):
+    def process(self, name="gateway", **settings):
+        """The program with the one role, which nothing happens to."""
+        argv = [sys.executable, "-m", "gateway", "run", "--role", "relay"]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **self.settings(**settings)}
+        return Child(name, argv, self.folder / f"{name}.log", env=env)
+
+    def mortal(self, step, **settings):
         """One that is killed as soon as it comes to `step`."""
-        return self.process(str(APP), "relay", name=step, FAULT_STEP=step, FAULT_ARMED=str(APP), **about)
+        return Forked(step, self.folder, ("relay",), self.folder / "mortal.log", self.settings(**settings))
 
     async def owe(self, name, jobs=JOBS_AT_A_TIME):
         """A few jobs with their whole lives, all told in one batch."""

@@ -1,16 +1,16 @@
 """The gateway for crash tests: its own parts, each wrapped so that the process kills itself at one named step.
 
-`FAULT_STEP` names the step; it strikes once the file `FAULT_ARMED` exists. Started as `python tests/faults/app.py`, with
-the roles that it is to run, or all.
+It strikes once there is a certain file. `tests.faults.forked` starts it.
 """
 
 import asyncio
 import contextvars
 import os
 import signal
-import sys
+from collections.abc import Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -64,12 +64,21 @@ BEFORE_COMMIT = {
     "lane record": "lane.8",
 }
 
-STEP, ARMED = os.environ.get("FAULT_STEP", ""), Path(os.environ.get("FAULT_ARMED", "/nonexistent"))
 doing = contextvars.ContextVar("doing", default="")
 
 
+class Fate(NamedTuple):
+    """Where this process ends, once the file `armed` exists."""
+
+    step: str
+    armed: Path
+
+
+fate = Fate("", Path())
+
+
 def is_armed(kind: str) -> bool:
-    return STEP.startswith(kind) and ARMED.exists()
+    return fate.step.startswith(kind) and fate.armed.exists()
 
 
 def is_due(step: str) -> bool:
@@ -220,7 +229,10 @@ def replace_parts() -> None:
         setattr(module, name, part)
 
 
-if __name__ == "__main__":
+def run(step: str, armed: Path, roles: Collection[str]) -> None:
+    """The program with `roles`, until it is asked to end or comes to `step`."""
+    global fate  # noqa: PLW0603 - of the whole process
+    fate = Fate(step, armed)
     replace_parts()
     start_logging("warning")
-    asyncio.run(app.serve(Settings(), set(sys.argv[1:] or app.ROLES)))
+    asyncio.run(app.serve(Settings(), set(roles)))

@@ -1,27 +1,24 @@
 """A gateway as a process, on a real broker, that is disturbed and started again; what it was sent and what it told."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import func, select
 
-from gateway.children import Child
+from gateway.app import ROLES
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.tables import delivery, event, inbound_record, intake, lane
 from gateway.topics import prepare
 from tests.eventually import eventually
+from tests.faults.forked import Forked
 from tests.inbound import START, offer, provider
 
-APP = Path(__file__).parent / "app.py"
 JOBS_PER_STEP = 6
 
 
@@ -46,14 +43,7 @@ class Scene:
 
     def process(self, step=""):
         armed = self.folder / (step.partition(" ")[0] or "never")
-        variables = {"FAULT_STEP": step, "FAULT_ARMED": str(armed), "PYTHONPATH": str(APP.parents[2])}
-        child = Child(
-            step or "gateway",
-            [sys.executable, str(APP)],
-            self.folder / "log",
-            env={**os.environ, **self.environment, **variables},
-        )
-        return child, armed
+        return Forked(step, armed, ROLES, self.folder / "log", self.environment), armed
 
     async def send(self, step):
         """A few jobs with their whole lives; the sending ends when the broker has acknowledged all of it."""

@@ -112,15 +112,15 @@ async def rows(outbox):
 
 @pytest.mark.parametrize("kind", ["recording", "webhook"], ids=["in rounds", "lane by lane"])
 @pytest.mark.parametrize(
-    ("step", "late", "repeats"),
+    ("step", "repeats"),
     [
-        ("before 2", [1, 2], {("other", 1): 1, ("stopped", 2): 1}),
-        ("after 2", [1, 2], {("other", 1): 1, ("other", 2): 1}),
+        ("before 2", {("other", 1): 1, ("stopped", 2): 1}),
+        ("after 2", {("other", 1): 1, ("other", 2): 1}),
     ],
     ids=["before it was written", "after it was answered"],
 )
 async def test_what_a_stopped_relay_sends_late_is_a_repeat_and_it_records_nothing(
-    outbox, postgres_url, tmp_path, kind, step, late, repeats
+    outbox, postgres_url, tmp_path, kind, step, repeats
 ):
     partner = Partner()
     async with listening(partner) as address:
@@ -139,7 +139,7 @@ async def test_what_a_stopped_relay_sends_late_is_a_repeat_and_it_records_nothin
             os.kill(stopped.pid, signal.SIGCONT)
             await eventually(lambda: "claims.lost" in stopped.log_tail(), within=15)
             assert await rows(outbox) == before, "it recorded nothing"
-            assert partner.versions("stopped") == late, "no send began after its lease"
+            assert partner.versions("stopped") == [1, 2], "no send began after its lease"
             assert partner.repeats() == repeats
             assert partner.first_arrivals() == [(1, None), (2, 1), (3, 2), (4, 3), (5, 4)]
 
