@@ -41,9 +41,9 @@ class Scene:
         self.producer = AIOKafkaProducer(bootstrap_servers=kafka.servers, acks="all")
         self.sent = self.jobs = 0
 
-    def process(self, step=""):
+    def process(self, step="", **settings):
         armed = self.folder / (step.partition(" ")[0] or "never")
-        return Forked(step, armed, ROLES, self.folder / "log", self.environment), armed
+        return Forked(step, armed, ROLES, self.folder / "log", {**self.environment, **settings}), armed
 
     async def send(self, step):
         """A few jobs with their whole lives; the sending ends when the broker has acknowledged all of it."""
@@ -74,8 +74,8 @@ class Scene:
         )
         return settled >= self.sent + 4 and await self.count(lane) == 0
 
-    async def kill_at(self, step):
-        child, armed = self.process(step)
+    async def kill_at(self, step, **settings):
+        child, armed = self.process(step, **settings)
         child.start()
         try:
             await eventually(self.is_quiet, within=60, every=0.1)
