@@ -1,26 +1,31 @@
 """A relay as a process that sends to a loopback partner, and stops itself at one named step of one send.
 
 `FAULT_STEP` is like "before 2": about to write the document of version 2; "after 2": it was answered. The file
-`FAULT_ARMED` is there once it has stopped. Started as `python tests/faults/relay.py NAME`.
+`FAULT_ARMED` is there once it has stopped. Started as `python tests/faults/relay.py NAME KIND`: the kind `recording` is
+relayed in rounds, and `webhook` lane by lane.
 """
 
 import asyncio
 import os
 import signal
 import sys
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
+import orjson
 
+from gateway import webhooks
+from gateway.destination_secrets import SigningSecrets
+from gateway.mapping.render import Document
 from gateway.outbound.outcome import Delivered, Fault, Retryable
-from gateway.outbound.relay import Relay, Terms
+from gateway.outbound.webhook import WebhookPublisher
+from gateway.relays import PUBLISH_SHARE, make_relay
+from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.telemetry import start_logging
-from tests.outbound import render_plainly
 
 STEP, ARMED = os.environ.get("FAULT_STEP", ""), Path(os.environ.get("FAULT_ARMED", "/nonexistent"))
-LEASE = timedelta(seconds=float(os.environ.get("GATEWAY_RELAY_LEASE_SECONDS", "3")))
 
 
 def reach(step: str) -> None:
@@ -30,25 +35,23 @@ def reach(step: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-class LoopbackPublisher:
-    """Posts each document. It knows how to send one by one and in batches."""
+class RoundsPublisher:
+    """Posts each document of a batch, all at once."""
 
     kind = "recording"
-    timeout = LEASE.total_seconds() * 0.3
 
-    def __init__(self, name: str, partner: str) -> None:
-        self._name = name
-        self._client = httpx.AsyncClient(base_url=partner, timeout=self.timeout)
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._client = httpx.AsyncClient(timeout=timeout)
 
     async def publish(self, batch):
-        return list(await asyncio.gather(*map(self.send, batch)))
+        return list(await asyncio.gather(*map(self._send, batch)))
 
-    async def send(self, one):
+    async def _send(self, one):
         version = one.delivery.event.jobversion
         reach(f"before {version}")
-        told = {"by": self._name, "job": one.delivery.lane, "version": version, "previous": one.delivery.previous}
         try:
-            answer = await self._client.post("/", json=told)
+            answer = await self._client.post(one.destination.settings["url"], content=one.document.body)
         except httpx.TimeoutException:
             return Retryable(Fault.TIMEOUT)
         reach(f"after {version}")
@@ -58,10 +61,42 @@ class LoopbackPublisher:
         await self._client.aclose()
 
 
-async def main() -> None:
-    database = Database(os.environ["GATEWAY_DATABASE_URL"])
-    publisher = LoopbackPublisher(sys.argv[1], os.environ["FAULT_PARTNER"])
-    relay = Relay(database, publisher, render_plainly, terms=Terms(lease=LEASE))
+class StoppingWebhooks(WebhookPublisher):
+    """The real one."""
+
+    async def send(self, one):
+        version = one.delivery.event.jobversion
+        reach(f"before {version}")
+        outcome = await super().send(one)
+        reach(f"after {version}")
+        return outcome
+
+
+async def make_publisher(kind: str, settings: Settings, database: Database) -> RoundsPublisher | WebhookPublisher:
+    timeout = settings.relay_lease_seconds * PUBLISH_SHARE
+    if kind == RoundsPublisher.kind:
+        return RoundsPublisher(timeout)
+    signing = SigningSecrets(database, settings.sealer)
+    await signing.refresh()
+    webhooks.WebhookPublisher = StoppingWebhooks
+    return webhooks.make_webhooks(settings, signing, timeout=timeout)
+
+
+def render_as(name, event, _destination, previous, _note_text):
+    """A document that says who sends it."""
+    told = {"by": name, "job": event.job, "version": event.jobversion, "previous": previous}
+    return Document(key=b"", body=orjson.dumps(told), content_type="application/json", headers=())
+
+
+async def is_ready(_claim) -> None:
+    """All is known that its documents need."""
+
+
+async def main(name: str, kind: str) -> None:
+    settings = Settings()
+    database = Database(settings.database_url)
+    publisher = await make_publisher(kind, settings, database)
+    relay = make_relay(settings, database, publisher, partial(render_as, name), is_ready)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, relay.stop)
     await relay.run()
     await publisher.close()
@@ -70,4 +105,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     start_logging("warning")
-    asyncio.run(main())
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,27 +1,24 @@
 """A gateway as a process, on a real broker, that is disturbed and started again; what it was sent and what it told."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import func, select
 
-from gateway.children import Child
+from gateway.app import ROLES
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.tables import delivery, event, inbound_record, intake, lane
 from gateway.topics import prepare
 from tests.eventually import eventually
+from tests.faults.forked import Forked
 from tests.inbound import START, offer, provider
 
-APP = Path(__file__).parent / "app.py"
 JOBS_PER_STEP = 6
 
 
@@ -44,16 +41,9 @@ class Scene:
         self.producer = AIOKafkaProducer(bootstrap_servers=kafka.servers, acks="all")
         self.sent = self.jobs = 0
 
-    def process(self, step=""):
+    def process(self, step="", **settings):
         armed = self.folder / (step.partition(" ")[0] or "never")
-        variables = {"FAULT_STEP": step, "FAULT_ARMED": str(armed), "PYTHONPATH": str(APP.parents[2])}
-        child = Child(
-            step or "gateway",
-            [sys.executable, str(APP)],
-            self.folder / "log",
-            env={**os.environ, **self.environment, **variables},
-        )
-        return child, armed
+        return Forked(step, armed, ROLES, self.folder / "log", {**self.environment, **settings}), armed
 
     async def send(self, step):
         """A few jobs with their whole lives; the sending ends when the broker has acknowledged all of it."""
@@ -84,8 +74,8 @@ class Scene:
         )
         return settled >= self.sent + 4 and await self.count(lane) == 0
 
-    async def kill_at(self, step):
-        child, armed = self.process(step)
+    async def kill_at(self, step, **settings):
+        child, armed = self.process(step, **settings)
         child.start()
         try:
             await eventually(self.is_quiet, within=60, every=0.1)

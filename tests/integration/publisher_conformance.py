@@ -1,12 +1,16 @@
 """What every publisher must do, whatever it publishes to. A subclass provides `publisher` and `reader`.
 
 `reader` reads back what a destination has: its method `of(topic)` returns the bodies that arrived, in the order of
-each key.
+each key. Of a publisher that sends one by one `SendingConformance` asks more.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any, NamedTuple
+
+import pytest
 
 from gateway.core.document import StoredEvent
 from gateway.core.visibility import Audience
@@ -124,3 +128,53 @@ class PublisherConformance:
 
     async def test_nothing_to_send_is_nothing_sent(self, publisher):
         assert await self.publish(publisher, []) == []
+
+
+class Silent(NamedTuple):
+    """A destination that never answers; `asked` returns once it was sent something, `left` once nobody waits for it."""
+
+    destination: Destination
+    asked: Callable[[], Awaitable[Any]]
+    left: Callable[[], Awaitable[Any]]
+
+
+class SendingConformance(PublisherConformance):
+    """The promises of `gateway.outbound.publisher.Sending` besides. A subclass provides `silent` too."""
+
+    async def test_one_by_one_comes_to_the_same_as_in_a_batch(self, publisher, reader):
+        feed = self.destination(publisher, "feed.nine")
+        too_large = b"x" * (9 * 1024 * 1024)
+        batch = [outgoing(feed, 1), outgoing(feed, 2, too_large), outgoing(self.unusable(publisher), 3)]
+        outcomes = [await publisher.send(one) for one in batch]
+        assert outcomes == await publisher.publish(batch)
+        assert [type(outcome) for outcome in outcomes] == [Delivered, Rejected, Rejected]
+        assert await reader.of(feed, 2) == [b"1", b"1"]
+
+    async def test_several_are_sent_at_once(self, publisher, reader):
+        feed = self.destination(publisher, "feed.ten")
+        batch = [outgoing(feed, lane) for lane in range(1, 51)]
+        assert await asyncio.gather(*map(publisher.send, batch)) == [Delivered()] * 50
+        assert sorted(await reader.of(feed, 50)) == sorted(one.document.body for one in batch)
+
+    async def test_what_one_send_after_another_has_for_a_key_stays_in_order(self, publisher, reader):
+        feed = self.destination(publisher, "feed.eleven")
+        bodies = [f"{number:02}".encode() for number in range(20)]
+        for body in bodies:
+            assert await publisher.send(outgoing(feed, 7, body)) == Delivered()
+        assert await reader.of(feed, 20) == bodies
+
+    async def test_one_that_is_waited_for_keeps_no_other_and_stops_when_it_is_cancelled(
+        self, publisher, reader, silent
+    ):
+        feed = self.destination(publisher, "feed.twelve")
+        waiting = asyncio.create_task(publisher.send(outgoing(silent.destination, 1)))
+        async with asyncio.timeout(10):
+            await silent.asked()
+            assert await publisher.send(outgoing(feed, 1)) == Delivered()
+            assert not waiting.done()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await silent.left()
+        assert await publisher.send(outgoing(feed, 2)) == Delivered()
+        assert await reader.of(feed, 2) == [b"1", b"2"]

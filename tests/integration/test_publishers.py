@@ -21,8 +21,14 @@ from gateway.outbound.topics import Cluster, ensure_topics
 from gateway.store.destinations import Destination
 from gateway.store.tables_control import feed_position
 from tests.eventually import eventually
-from tests.integration.publisher_conformance import PublisherConformance, destination_of, outgoing
-from tests.outbound import RecordingPublisher, opened
+from tests.integration.publisher_conformance import (
+    PublisherConformance,
+    SendingConformance,
+    Silent,
+    destination_of,
+    outgoing,
+)
+from tests.outbound import RecordingPublisher, SendingPublisher, opened
 
 LARGEST = 8 * 1024 * 1024
 
@@ -35,19 +41,42 @@ class Recorded:
         return [one.document.body for one in self.publisher.arrived if one.destination == destination]
 
 
+def refuse_too_large(one):
+    return Rejected(Fault.TOO_LARGE) if len(one.document.body) > LARGEST else None
+
+
+def refuse_unusable(one):
+    return None if "topic" in one.destination.settings else Rejected(Fault.MISCONFIGURED)
+
+
 class TestRecordingPublisher(PublisherConformance):
     """The double that other tests use keeps the same promises."""
 
     @pytest.fixture
     def publisher(self):
-        return RecordingPublisher(
-            lambda one: Rejected(Fault.TOO_LARGE) if len(one.document.body) > LARGEST else None,
-            lambda one: None if "topic" in one.destination.settings else Rejected(Fault.MISCONFIGURED),
-        )
+        return RecordingPublisher(refuse_too_large, refuse_unusable)
 
     @pytest.fixture
     def reader(self, publisher):
         return Recorded(publisher)
+
+
+class TestSendingPublisher(SendingConformance):
+    """And the one that sends one by one."""
+
+    @pytest.fixture
+    def publisher(self):
+        return SendingPublisher(refuse_too_large, refuse_unusable)
+
+    @pytest.fixture
+    def reader(self, publisher):
+        return Recorded(publisher)
+
+    @pytest.fixture
+    def silent(self, publisher):
+        feed = destination_of(publisher.kind, "feed.silent", number=5)
+        publisher.hanging.add(feed.name)
+        return Silent(feed, publisher.asked.wait, lambda: eventually(lambda: not publisher.under_way[feed.name]))
 
 
 class Topics:

@@ -1,5 +1,6 @@
 """Webhooks on real connections: the conformance suite, what is sent, and what answers come to."""
 
+import asyncio
 import gzip
 from datetime import UTC, datetime
 
@@ -9,8 +10,8 @@ from gateway.children import free_port
 from gateway.core.signing import Verified, sign, verify, write_secret
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.store.destinations import Destination
-from tests.integration.publisher_conformance import PublisherConformance, outgoing
-from tests.webhooks import HERE, SECRET, hooks, posting, webhook_to
+from tests.integration.publisher_conformance import SendingConformance, Silent, outgoing
+from tests.webhooks import HERE, SECRET, hooks, posting, speaking, webhook_to
 
 OTHER = write_secret(bytes(range(1, 33)))
 
@@ -37,7 +38,7 @@ class Arrived:
         return [one.body for one in self.partner.requests if self.partner.url + one.path == destination.settings["url"]]
 
 
-class TestWebhookPublisher(PublisherConformance):
+class TestWebhookPublisher(SendingConformance):
     """Posts to a partner on this machine."""
 
     @pytest.fixture
@@ -48,6 +49,18 @@ class TestWebhookPublisher(PublisherConformance):
     def reader(self, partner):
         self.url = partner.url
         return Arrived(partner)
+
+    @pytest.fixture
+    async def silent(self):
+        asked, left = asyncio.Event(), asyncio.Event()
+
+        async def hold(reader, _writer):
+            asked.set()
+            await reader.read()
+            left.set()
+
+        async with speaking(hold) as url:
+            yield Silent(webhook_to(url, number=5, timeout=30.0), asked.wait, left.wait)
 
     def destination(self, publisher, name, number=1, **about):
         return webhook_to(f"{self.url}/{name}", number, **about)
