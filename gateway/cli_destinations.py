@@ -86,23 +86,22 @@ def resume_(name: Name, *, author: Author = "unknown", reason: Reason = "") -> N
 def _move(name: str, author: str, reason: str, *, verb: str) -> None:
     operator = Operator(author=author, reason=insist_on_reason(reason))
 
-    async def work(database: Database) -> bool | None:
+    async def work(database: Database) -> str | None:
         async with database.transaction() as connection:
             one = (await load_destinations(connection)).get(name)
             if one is None:
-                return None
+                return f"there is no destination {name}"
             now = await database.now(connection)
             if verb == "pause":
-                return await pause(connection, one.number, operator, now)
-            was_stopped = await resume(connection, one.number, operator, now, resumed(now.timestamp()).kept())
-            await notify(connection, CHANNEL)
-            return was_stopped
+                is_done = await pause(connection, one.number, operator, now)
+            else:
+                is_done = await resume(connection, one.number, operator, now, resumed(now.timestamp()).kept())
+                await notify(connection, CHANNEL)
+            return None if is_done else f"{name} is {one.state} already"
 
-    done = ask(work)
-    if done is None:
-        fail(f"there is no destination {name}", NOT_SO)
-    if not done:
-        fail(f"{name} is {'paused' if verb == 'pause' else 'active'} already", NOT_SO)
+    refused = ask(work)
+    if refused is not None:
+        fail(refused, NOT_SO)
     typer.echo(f"{name} is {'paused: what is owed to it waits' if verb == 'pause' else 'active'}")
 
 

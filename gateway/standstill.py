@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.core.document import stamp
 from gateway.finding import Finding, fine, problem, warning
 from gateway.store import checkup
+from gateway.store.destinations import REMOVED
 from gateway.store.unconfirmed import count_unconfirmed
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ async def _examine_destinations(connection: Transaction) -> Finding:
     told = ", ".join(map(_told, stopped))
     if any(one.state == "paused" for one in stopped):
         remedy = "paused ones keep what they are owed until `gateway destinations resume`; `… show` says more"
+    elif any(one.state == REMOVED for one in stopped):
+        remedy = "what is owed to removed ones waits: `gateway deliveries skip`, or name them in a profile again"
     else:
         remedy = "they are tried again by themselves; `gateway destinations show` says when"
     return warning("destinations", told, remedy)

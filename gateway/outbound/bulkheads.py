@@ -16,6 +16,7 @@ from gateway.outbound.breaker import Breaker, breaker_of
 from gateway.outbound.budget import Bucket, limits_of
 from gateway.outbound.outcome import Fault, FaultDomain
 from gateway.store.claims import Turn, claim_allowed
+from gateway.store.destinations import REMOVED
 from gateway.store.standings import Pause, count_claimed, lock_standings, save_standings, write_pauses
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ async def learn(
 
 
 def _learned(standing: Standing, signs: Sequence[Signs], jitter: float, now: float) -> Standing:
-    if standing.state == "paused":
+    if standing.state in {"paused", REMOVED}:
         return standing
     gone = next((one.gone for one in signs if one.gone is not None), None)
     if gone is not None:

@@ -90,7 +90,8 @@ async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDest
         changed: dict[str, Any] = {name: insert.excluded[name] for name in ("kind", "settings", "strict", "sandbox")}
         was_removed = destination.c.state == REMOVED
         changed["state"] = case((was_removed, "active"), else_=destination.c.state)
-        changed["state_reason"] = case((was_removed, null()), else_=destination.c.state_reason)
+        for name in ("state_reason", "breaker"):
+            changed[name] = case((was_removed, null()), else_=destination.c[name])
         # In everybody's order: relays lock several at a time.
         there = select(destination.c.number).where(
             any_of(connection, destination.c.name, [row["name"] for row in rows])

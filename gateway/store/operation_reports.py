@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Refusals that blame nobody: it is so already, or there is nothing to tell.
-BLAMELESS = frozenset({"wrong_state", "not_wanted"})
+# Refusals that blame nobody: it is so already, there is nothing to tell, or the job has gone on meanwhile.
+BLAMELESS = frozenset({"wrong_state", "not_wanted", "not_latest", "retracted", "removed_destination"})
 
 
 class Fate(StrEnum):

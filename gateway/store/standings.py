@@ -13,7 +13,7 @@ from sqlalchemy import Executable, TextClause, bindparam, case, text, update
 from gateway.core.values import dataclass, replace
 from gateway.store import codec
 from gateway.store.columns import Moment, Number
-from gateway.store.destinations import Destination, destination_from, due_destinations
+from gateway.store.destinations import REMOVED, Destination, destination_from, due_destinations
 from gateway.store.dialect import by_key, is_sqlite, key_set
 from gateway.store.given import encode_rows, given
 from gateway.store.operators import Action, write_action
@@ -95,20 +95,21 @@ async def save_standings(connection: AsyncConnection, moved: Sequence[Standing],
 
 
 async def write_pauses(connection: AsyncConnection, pauses: Iterable[Pause], now: datetime) -> None:
-    """The audit rows of destinations that the gateway itself paused."""
+    """The audit rows of destinations that the gateway itself paused; what the partner wrote is not kept for ever."""
     for one in pauses:
-        await write_action(connection, Action("gateway", "pause", "destination", (one.number,), one.reason), now)
+        why, _, _ = one.reason.partition(":")
+        await write_action(connection, Action("gateway", "pause", "destination", (one.number,), why), now)
 
 
 async def pause(connection: AsyncConnection, number: int, operator: Operator, now: datetime) -> bool:
-    """Pauses a destination, with its audit row; what is owed to it stays. False where it is paused already."""
+    """Pauses a destination, with its audit row; what it is owed stays. False where it is paused or removed already."""
     return await _move(connection, number, operator, now, ("pause", "paused", operator.reason, None))
 
 
 async def resume(
     connection: AsyncConnection, number: int, operator: Operator, now: datetime, breaker: Mapping[str, Any] | None
 ) -> bool:
-    """Makes a destination active, however it was stopped, with its audit row. False where it is active already.
+    """Makes a destination active, however it was stopped, with its audit row. False where it is active already, or gone.
 
     `breaker`: what it begins with.
     """
@@ -124,7 +125,7 @@ async def _move(
 ) -> bool:
     verb, state, reason, breaker = to
     standing = (await lock_standings(connection, [number]))[number]
-    if standing.state == state:
+    if standing.state in {state, REMOVED}:
         return False
     moved = replace(standing, state=state, reason=reason and reason[:_LONGEST_REASON], breaker=breaker)
     await save_standings(connection, [moved], now)
