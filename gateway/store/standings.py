@@ -109,7 +109,7 @@ async def pause(connection: AsyncConnection, number: int, operator: Operator, no
 async def resume(
     connection: AsyncConnection, number: int, operator: Operator, now: datetime, breaker: Mapping[str, Any] | None
 ) -> bool:
-    """Makes a destination active, however it was stopped, with its audit row. False where it is active already, or gone.
+    """Makes a destination active, however it was stopped, with its audit row. False where it is active or gone.
 
     `breaker`: what it begins with.
     """
