@@ -9,6 +9,7 @@ from gateway.removing import Verdict, remove
 from gateway.store.checkup import find_stopped_destinations
 from gateway.store.deliveries import Operator, skip
 from gateway.store.delivery_queries import list_deliveries
+from gateway.store.standings import pause, resume
 from gateway.store.tables import delivery, destination
 from gateway.store.tables_control import operator_action
 from tests.feeds import read, relay_feeds
@@ -180,3 +181,15 @@ async def test_what_is_owed_to_a_removed_destination_after_all_is_kept_counted_a
     await road.execute("UPDATE destination SET state = 'active'")
     await relay_feeds(road)
     assert await to_board(road) == [("job.offered", "delivered")]
+
+
+async def test_a_removed_destination_is_neither_paused_nor_resumed(road):
+    await name_board(road)
+    await drop_board(road)
+    assert await removed(road) == (Verdict.DONE, {})
+    [row] = await road.rows(destination, destination.c.name == BOARD)
+    async with road.database.transaction() as connection:
+        now = await road.database.now(connection)
+        assert not await pause(connection, row["number"], OPERATOR, now)
+        assert not await resume(connection, row["number"], OPERATOR, now, None)
+    assert await state_of(road) == "removed"
