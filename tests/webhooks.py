@@ -1,7 +1,7 @@
 """Partners that webhooks are posted to, on this machine: one that answers as it is told, one that speaks no good HTTP."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -10,8 +10,8 @@ from gateway.core.visibility import Audience
 from gateway.outbound.dialler import Dialler
 from gateway.outbound.webhook import WebhookPublisher
 from gateway.store.destinations import Destination
+from tests.conversations import HERE, conversing
 
-HERE = "127.0.0.1"
 SECRET = write_secret(bytes(range(32)))
 LARGEST = 8 * 1024 * 1024
 
@@ -69,22 +69,14 @@ async def speaking(talk):
     """A partner on a bare connection: `talk(reader, writer)` is all it says, once the request is in."""
 
     async def meet(reader, writer):
-        try:
+        with suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
             await talk(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
 
-    server = await asyncio.start_server(meet, HERE, 0)
-    try:
-        yield f"http://{HERE}:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with conversing(meet) as port:
+        yield f"http://{HERE}:{port}"
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from gateway.destination_secrets import show_secret
 from gateway.sealing import Sealer
 from gateway.store import tables
 from gateway.store.deliveries import Operator
+from tests.conversations import HERE, conversing
 from tests.eventually import eventually
 from tests.keys import SEALING_KEY
 from tests.outbound import Outbox, opened
@@ -70,11 +71,8 @@ class Partner:
 
 @asynccontextmanager
 async def listening(partner):
-    server = await asyncio.start_server(partner.answer, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with conversing(partner.answer) as port:
+        yield f"http://{HERE}:{port}"
 
 
 @pytest.fixture

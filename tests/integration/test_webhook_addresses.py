@@ -1,6 +1,5 @@
 """Where webhooks are dialled: what is judged is what is dialled, and who is on the other end is who they say."""
 
-import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +9,7 @@ import trustme
 from gateway.children import free_port
 from gateway.outbound.dialler import Dialler
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
+from tests.conversations import conversing
 from tests.integration.publisher_conformance import outgoing
 from tests.webhooks import HERE, hooks, posting, webhook_to
 
@@ -210,15 +210,9 @@ async def test_a_partner_that_speaks_no_tls_is_an_outcome(partner):
 
 
 async def test_a_handshake_that_never_ends_is_a_connection_that_was_not_made():
-    async def hold(reader, writer):
+    async def hold(reader, _writer):
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(hold, HERE, 0)
-    async with posting() as webhooks:
-        outcome = await webhooks.send(
-            to(f"https://{HERE}:{server.sockets[0].getsockname()[1]}/", connect_timeout=0.3, timeout=30.0)
-        )
+    async with conversing(hold) as port, posting() as webhooks:
+        outcome = await webhooks.send(to(f"https://{HERE}:{port}/", connect_timeout=0.3, timeout=30.0))
     assert outcome == Retryable(Fault.CONNECT_TIMEOUT)
-    server.close()
-    await server.wait_closed()
