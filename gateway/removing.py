@@ -10,10 +10,11 @@ from gateway.brands import load_library
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.inbound.directory import is_feed
+from gateway.store import standings
 from gateway.store.destinations import REMOVED, load_destinations
-from gateway.store.operators import Action, write_action
 from gateway.store.profiles import load_profiles, lock_profiles
-from gateway.store.removing import count_owed_to, lock_destination, mark_removed
+from gateway.store.removing import count_owed_to
+from gateway.store.standings import lock_standings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,14 +59,11 @@ async def remove(database: Database, name: str, operator: Operator) -> Removal:
         verdict = await _judge(connection, one, now)
         if one is None or verdict is not Verdict.DONE:
             return Removal(verdict, {})
-        await lock_destination(connection, one.number)
+        await lock_standings(connection, [one.number])
         owed = await count_owed_to(connection, one.number)
         if owed:
             return Removal(Verdict.OWED, owed)
-        await mark_removed(connection, one.number, operator.reason, now)
-        await write_action(
-            connection, Action(operator.author, "remove", "destination", (one.number,), operator.reason), now
-        )
+        await standings.remove(connection, one.number, operator, now)
     return Removal(Verdict.DONE, {})
 
 

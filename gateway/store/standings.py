@@ -116,6 +116,11 @@ async def resume(
     return await _move(connection, number, operator, now, ("resume", "active", None, breaker))
 
 
+async def remove(connection: AsyncConnection, number: int, operator: Operator, now: datetime) -> bool:
+    """Takes a destination out of service, with its audit row: nothing is sent there any more. False where it is out."""
+    return await _move(connection, number, operator, now, ("remove", REMOVED, operator.reason, None))
+
+
 async def _move(
     connection: AsyncConnection,
     number: int,
