@@ -6,12 +6,12 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Boolean, Executable, or_, select, update
+from sqlalchemy import Boolean, Executable, select, update
 
 from gateway.core.events import EventType
 from gateway.core.values import dataclass
 from gateway.store.given import encode_rows, given
-from gateway.store.states import OWED, is_any
+from gateway.store.states import is_owed
 from gateway.store.tables import delivery, event
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _owed(dialect: str) -> Executable:
         select(*columns, delivery.c.operation, *of_event)
         .join_from(rows, delivery, mine)
         .join(event, event.c.number == delivery.c.event)
-        .where(is_any(delivery.c.state, OWED), or_(delivery.c.state != "dead", rows.c.strict))
+        .where(is_owed(delivery.c.state, rows.c.strict))
     )
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, Executable, null, or_, select, update
+from sqlalchemy import Boolean, Executable, null, select, update
 
 from gateway.core.values import dataclass
 from gateway.store import codec
@@ -20,7 +20,7 @@ from gateway.store.given import encode_rows, given
 from gateway.store.lanes import lock_each, lower_owed
 from gateway.store.operators import Action, write_action
 from gateway.store.recording import delete_lanes
-from gateway.store.states import OWED, is_any
+from gateway.store.states import OWED, is_owed
 from gateway.store.tables import delivery, destination, event, lane
 
 if TYPE_CHECKING:
@@ -261,9 +261,7 @@ def _owed_states(dialect: str) -> Executable:
     mine = (delivery.c.destination == rows.c.destination) & (delivery.c.lane == rows.c.key)
     columns = (delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.state, delivery.c.due_at)
     query = select(*columns)
-    return query.join_from(rows, delivery, mine).where(
-        is_any(delivery.c.state, OWED), or_(delivery.c.state != "dead", rows.c.strict)
-    )
+    return query.join_from(rows, delivery, mine).where(is_owed(delivery.c.state, rows.c.strict))
 
 
 @cache

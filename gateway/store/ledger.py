@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, literal, or_, select, union_all
+from sqlalchemy import func, literal, select, union_all
 
 from gateway.core.values import dataclass
 from gateway.store.delivery_queries import count_deliveries, count_owed
-from gateway.store.states import OWED, is_any
+from gateway.store.states import is_owed
 from gateway.store.tables import delivery, destination, event, inbound_record, intake, lane
 from gateway.store.tables_control import retired_total
 
@@ -127,11 +127,10 @@ async def _find_gaps(connection: AsyncConnection) -> list[Gap]:
 
 
 async def _find_drifts(connection: AsyncConnection) -> tuple[int, tuple[Drift, ...]]:
-    is_owed = and_(is_any(delivery.c.state, OWED), or_(delivery.c.state != "dead", destination.c.strict))
     owed = (
         select(delivery.c.destination, delivery.c.lane.label("key"), literal(-1).label("count"))
         .join(destination, destination.c.number == delivery.c.destination)
-        .where(is_owed)
+        .where(is_owed(delivery.c.state, destination.c.strict))
     )
     both = union_all(select(lane.c.destination, lane.c.key, lane.c.owed.label("count")), owed).subquery()
     too_many = func.sum(both.c.count).label("too_many")

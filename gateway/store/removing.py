@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
-from gateway.store.states import OWED, is_any
+from gateway.store.states import is_owed
 from gateway.store.tables import delivery, destination
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ async def count_owed_to(connection: AsyncConnection, number: int) -> dict[str, i
         .join(destination, destination.c.number == delivery.c.destination)
         .where(
             delivery.c.destination == number,
-            is_any(delivery.c.state, OWED),
-            or_(delivery.c.state != "dead", destination.c.strict),
+            is_owed(delivery.c.state, destination.c.strict),
         )
         .group_by(delivery.c.state)
     )
