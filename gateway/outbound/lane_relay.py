@@ -7,7 +7,6 @@ lane, no claim, no recording. How much is under way is bounded by what the desti
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from datetime import timedelta
@@ -21,7 +20,18 @@ from gateway.outbound.bugs import tell_bug
 from gateway.outbound.bulkheads import Signs, signs_of
 from gateway.outbound.outcome import Delivered, Fault, Outcome, Rejected, Retryable, is_away
 from gateway.outbound.publisher import Outgoing, Publisher, Sending
-from gateway.outbound.work import Made, Recorder, Terms, Work, as_tried, load_work, make_document
+from gateway.outbound.work import (
+    POLL,
+    Made,
+    Recorder,
+    Terms,
+    Work,
+    as_tried,
+    keep_going,
+    load_work,
+    make_document,
+    until,
+)
 from gateway.store.clock import DatabaseClock
 from gateway.store.recording import LaneResult, Tried
 from gateway.store.standings import lock_due
@@ -36,12 +46,8 @@ if TYPE_CHECKING:
     from gateway.store.destinations import Destination
     from gateway.store.standings import Standing
 
-# Seconds. The poll finds what nobody told of: due times that came, leases that ended.
-POLL = 1.0
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
-# What ends within this is recorded together, or as soon as so many lanes have ended: each recording costs both sides
-# several round trips, and nobody waits for it but what is appended to the same lane meanwhile.
+# What ends within so many seconds is recorded together, or as soon as so many lanes have ended: a recording costs both
+# sides several round trips, and nobody waits for it but what is appended to the same lane meanwhile.
 GATHERS = 0.01
 ENOUGH = 16
 _LONGEST_REASON = 200
@@ -128,18 +134,8 @@ class LaneRelay:
 
         Broken infrastructure is waited for in place, longer each time; it never ends the relay.
         """
-        failures = 0
         recording = asyncio.create_task(self._keep_recording())
-        self.wake.set()
-        while not self._stopped.is_set():
-            try:
-                await self._step()
-                failures = 0
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others' deliveries must go on
-                failures += 1
-                log.warning("relay.waits", kind=self._publisher.kind, failures=failures, error=type(error).__name__)
-                await _until(self._stopped, min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
-                self.wake.set()
+        await keep_going(self._step, self.wake, self._stopped, self._publisher.kind)
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._has_ended.set()
@@ -156,7 +152,7 @@ class LaneRelay:
         self._begin(claimed.work)
         if len(claimed.work.claim.lanes) >= self.terms.lanes:
             self.wake.set()
-        await _until(self.wake, POLL if claimed.again_in is None else min(POLL, claimed.again_in))
+        await until(self.wake, POLL if claimed.again_in is None else min(POLL, claimed.again_in))
         if self._is_away:
             self._is_away = False
             raise ConnectionError(self._publisher.kind)
@@ -253,7 +249,7 @@ class LaneRelay:
         while not self._stopped.is_set() or self._tasks or self._ended:
             await self._has_ended.wait()
             self._has_ended.clear()
-            await _until(self._is_enough, GATHERS)
+            await until(self._is_enough, GATHERS)
             self._is_enough.clear()
             while self._ended:
                 try:
@@ -282,13 +278,6 @@ class LaneRelay:
         self._freed.update(one.signs.destination for one in ended)
         if recorded.left_due or not self._pressed.isdisjoint(self._freed):
             self.wake.set()
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    """`event` is set, or so many seconds are over."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 def _gone(outcome: Outcome) -> str | None:

@@ -7,17 +7,14 @@ sent. A relay that dies leaves nothing behind but claims, which end by themselve
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from gateway.outbound.bugs import tell_bug
 from gateway.outbound.outcome import Fault, Outcome, Rejected, Retryable, is_away
 from gateway.outbound.publisher import Outgoing, Publisher
-from gateway.outbound.work import Made, Recorder, Terms, Work, as_tried, load_work, make_document
+from gateway.outbound.work import POLL, Made, Recorder, Terms, Work, as_tried, keep_going, load_work, make_document
 from gateway.store.claims import ClaimedDelivery, ClaimedLane, claim
 from gateway.store.clock import DatabaseClock
 from gateway.store.destinations import find_due_destinations
@@ -32,13 +29,8 @@ if TYPE_CHECKING:
 
 # Claims being delivered at a time: one is sent while the next is claimed and the one before is recorded.
 IN_FLIGHT = 3
-# Seconds. The poll finds what no wake-up told of: due times that came, leases that ended.
-POLL = 1.0
+# Seconds.
 SOON = 0.05
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
-
-log = structlog.get_logger(__name__)
 
 
 class Rounds:
@@ -104,17 +96,7 @@ class Relay:
         While one claim is being delivered the next is made ready. Broken infrastructure is waited for in place, longer
         each time; it never ends the relay.
         """
-        failures = 0
-        self.wake.set()
-        while not self._stopped.is_set():
-            try:
-                await self._step()
-                failures = 0
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others' deliveries must go on
-                failures += 1
-                log.warning("relay.waits", kind=self._publisher.kind, failures=failures, error=type(error).__name__)
-                await self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
-                self.wake.set()
+        await keep_going(self._step, self.wake, self._stopped, self._publisher.kind)
         if self._in_flight:
             await asyncio.wait(self._in_flight)
 
@@ -147,10 +129,6 @@ class Relay:
             raise error
         if any(not task.result() for task in ended):
             raise ConnectionError(self._publisher.kind)
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), seconds)
 
     def stop(self) -> None:
         """No send begins any more; what is being sent is finished and recorded, the rest is given back."""

@@ -1,7 +1,9 @@
-"""What every relay does with what it claimed: makes documents, says what a try came to, and records it."""
+"""What every relay does: keeps going, makes documents of what it claimed, says what a try came to, and records it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
     from gateway.store.claims import ClaimedDelivery, LaneKey
     from gateway.store.clock import DatabaseClock
     from gateway.store.database import Database, Transaction
+
+# Seconds. The poll finds what nobody told of: due times that came, leases that ended.
+POLL = 1.0
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +118,33 @@ def as_tried(
     if made.document is None:
         return tried._replace(attempted=False)
     return tried._replace(digest=hashlib.sha256(made.document.body).hexdigest())
+
+
+async def keep_going(
+    step: Callable[[], Awaitable[None]], wake: asyncio.Event, stopped: asyncio.Event, kind: str
+) -> None:
+    """One step after the other until `stopped` is set.
+
+    Broken infrastructure is waited for in place, longer each time; it never ends a relay.
+    """
+    failures = 0
+    wake.set()
+    while not stopped.is_set():
+        try:
+            await step()
+            failures = 0
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others' deliveries must go on
+            failures += 1
+            log.warning("relay.waits", kind=kind, failures=failures, error=type(error).__name__)
+            await until(stopped, min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+            wake.set()
+
+
+async def until(event: asyncio.Event, seconds: float) -> None:
+    """`event` is set, or so many seconds are over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class Recorder:
