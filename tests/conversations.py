@@ -1,7 +1,7 @@
 """Bare servers of tests: every conversation ends with its server."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 HERE = "127.0.0.1"
 
@@ -33,4 +33,5 @@ async def conversing(talk):
         await asyncio.gather(*left, return_exceptions=True)
         for writer in left.values():
             writer.transport.abort()
-        await asyncio.sleep(0)
+            with suppress(OSError):
+                await writer.wait_closed()

@@ -63,7 +63,8 @@ class Listener:
         for writer in serving.values():
             # Whoever was cancelled before it began has closed nothing.
             writer.transport.abort()
-        await asyncio.sleep(0)
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
