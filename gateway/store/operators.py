@@ -11,7 +11,7 @@ from gateway.store import codec
 from gateway.store.tables_control import operator_action
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,16 +30,24 @@ class Action:
 
 async def write_action(connection: AsyncConnection, action: Action, now: datetime) -> None:
     """Appends the audit row, in the transaction of what was done."""
-    await connection.execute(
-        insert(operator_action).values(
-            at=now,
-            author=action.author,
-            verb=action.verb,
-            subject=action.subject,
-            numbers=codec.encode(action.numbers),
-            reason=action.reason,
-        )
-    )
+    await write_actions(connection, [action], now)
+
+
+async def write_actions(connection: AsyncConnection, actions: Iterable[Action], now: datetime) -> None:
+    """The same for several, by one statement; by none for none."""
+    rows = [
+        {
+            "at": now,
+            "author": one.author,
+            "verb": one.verb,
+            "subject": one.subject,
+            "numbers": codec.encode(one.numbers),
+            "reason": one.reason,
+        }
+        for one in actions
+    ]
+    if rows:
+        await connection.execute(insert(operator_action), rows)
 
 
 async def find_actions(connection: AsyncConnection, subject: str, number: int) -> tuple[Mapping[str, Any], ...]:

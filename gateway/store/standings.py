@@ -16,7 +16,7 @@ from gateway.store.columns import Moment, Number
 from gateway.store.destinations import REMOVED, Destination, destination_from, due_destinations
 from gateway.store.dialect import by_key, is_sqlite, key_set
 from gateway.store.given import encode_rows, given
-from gateway.store.operators import Action, write_action
+from gateway.store.operators import Action, write_action, write_actions
 from gateway.store.prepared import fetch, fetch_mappings
 from gateway.store.tables import destination
 
@@ -96,9 +96,9 @@ async def save_standings(connection: AsyncConnection, moved: Sequence[Standing],
 
 async def write_pauses(connection: AsyncConnection, pauses: Iterable[Pause], now: datetime) -> None:
     """The audit rows of destinations that the gateway itself paused; what the partner wrote is not kept for ever."""
-    for one in pauses:
-        why, _, _ = one.reason.partition(":")
-        await write_action(connection, Action("gateway", "pause", "destination", (one.number,), why), now)
+    whys = ((one.number, one.reason.partition(":")[0]) for one in pauses)
+    actions = (Action("gateway", "pause", "destination", (number,), why) for number, why in whys)
+    await write_actions(connection, actions, now)
 
 
 async def pause(connection: AsyncConnection, number: int, operator: Operator, now: datetime) -> bool:
