@@ -65,6 +65,9 @@ class _Kept(NamedTuple):
     source: str
     version: int
 
+    def has(self, version: int) -> bool:
+        return 0 < version <= self.version
+
 
 async def save_confirmed(
     connection: AsyncConnection, whose: Confirming, said: Sequence[tuple[int | None, int]], now: datetime
@@ -95,7 +98,7 @@ async def save_answered(connection: AsyncConnection, answers: Iterable[Stands], 
         return
     kept = await _load(connection, {one.job for one in listed})
     true_ones = [
-        one for one in listed if one.job in kept and kept[one.job].brand == one.brand and _is_there(one, kept[one.job])
+        one for one in listed if one.job in kept and kept[one.job].brand == one.brand and kept[one.job].has(one.version)
     ]
     await _save(connection, true_ones, ConfirmedBy.ANSWER, now)
 
@@ -124,11 +127,7 @@ def _judge(whose: Confirming, kept: _Kept | None, version: int) -> Verdict:
         return Verdict.NOT_YOUR_JOB
     if whose.brand not in {None, kept.brand}:
         return Verdict.NOT_YOUR_JOB
-    return Verdict.APPLIED if 0 < version <= kept.version else Verdict.UNKNOWN_JOBVERSION
-
-
-def _is_there(one: Stands, kept: _Kept) -> bool:
-    return 0 < one.version <= kept.version
+    return Verdict.APPLIED if kept.has(version) else Verdict.UNKNOWN_JOBVERSION
 
 
 async def _load(connection: AsyncConnection, jobs: set[int]) -> dict[int, _Kept]:
