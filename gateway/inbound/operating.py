@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# Seconds between rounds: while something runs, and while nothing does.
 PERIOD = 0.25
+IDLE = 1.0
 AT_ONCE = 500
 # How many of the items done last are judged, and how often.
 JUDGED = 20_000
@@ -183,7 +185,7 @@ class Operating:
                 continue
             if not worked:
                 try:
-                    await asyncio.wait_for(stop.wait(), PERIOD)
+                    await asyncio.wait_for(stop.wait(), PERIOD if self._met else IDLE)
                 except TimeoutError:
                     continue
 
