@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.brands import load_library
+from gateway.core.commands import ConfirmedBy
 from gateway.inbound.directory import Directory, make_directory
 from gateway.inbound.doors import confirmations_topic
 from gateway.mapping.library import Profiles
-from gateway.mapping.profile_roads import ConfirmsBy
 from gateway.store.accounts import load_accounts
 from gateway.store.destinations import REMOVED, load_destinations
 from gateway.store.profiles import read_stamp
@@ -79,4 +79,4 @@ class Keeper:
 
 def confirms_by_topic(profile: Profile) -> bool:
     """Whether the brand says what it has applied on a topic of its own."""
-    return any(one.confirms is not None and one.confirms.by is ConfirmsBy.TOPIC for one in profile.destinations)
+    return any(one.confirms is not None and one.confirms.by is ConfirmedBy.TOPIC for one in profile.destinations)

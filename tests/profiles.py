@@ -1,7 +1,8 @@
 """A brand's next profile version with destinations of a test's own."""
 
 from gateway.brands import import_profile
-from gateway.store.applied import ConfirmedBy, Stands, note_applied
+from gateway.core.commands import ConfirmedBy
+from gateway.store.applied import Stands, note_applied
 from gateway.store.bulk import Writes
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gateway.core.commands import ConfirmedBy
 from gateway.core.events import EventType
 from gateway.core.signing import signatures
-from gateway.mapping.profile_roads import AnswerMeans, ConfirmsBy
+from gateway.mapping.profile_roads import AnswerMeans
 from gateway.outbound.certifying import NoReply, Reply
 from gateway.outbound.webhook import attributes_of
 
@@ -37,7 +38,7 @@ class Trial:
     def confirms(self) -> bool:
         """Whether answers say which version was applied."""
         said = self.destination.confirms
-        return said is not None and said.by is ConfirmsBy.ANSWER
+        return said is not None and said.by is ConfirmedBy.ANSWER
 
     async def send(self, specimen: Specimen, *, body: bytes | None = None) -> Reply | NoReply:
         """Sends it as the relay would, or another `body` in its place."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from gateway.core.ids import Ref
 from gateway.core.job import DEFAULT_DURATION, Revision, Window
@@ -201,6 +202,14 @@ class AnswerSurvey:
 
     rating: int
     message: str | None = None
+
+
+class ConfirmedBy(StrEnum):
+    """How a brand says that a version of a job stands in its own system. Values are stable."""
+
+    ANSWER = "answer"
+    FEED = "feed"
+    TOPIC = "topic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.core.commands import DeactivateUser, PutUser, ReactivateUser
+from gateway.core.commands import ConfirmedBy, DeactivateUser, PutUser, ReactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
 from gateway.core.values import replace
 from gateway.inbound.confirmations import confirmed_by
@@ -21,7 +21,7 @@ from gateway.inbound.recipients import Appending
 from gateway.inbound.settle import Settlement
 from gateway.inbound.translated import Translated
 from gateway.store import aggregates, inbox, keys, outbox, schedule
-from gateway.store.applied import ConfirmedBy, note_applied
+from gateway.store.applied import note_applied
 from gateway.store.bulk import Writes, notify
 from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, StringConstraints, model_validator
 
+from gateway.core.commands import ConfirmedBy
 from gateway.core.events import EventType
 from gateway.core.job import Closure, JobStatus, VisitStatus
 from gateway.mapping.profile_parts import ExpressionText, Name, Part, Text, Topic, Word
@@ -77,18 +78,10 @@ class Webhook(Part):
     answers: Mapping[StatusCode, AnswerMeans] = Field(default_factory=dict)
 
 
-class ConfirmsBy(StrEnum):
-    """How a brand says that a version of a job stands in its own system."""
-
-    ANSWER = "answer"
-    FEED = "feed"
-    TOPIC = "topic"
-
-
 class Confirms(Part):
     """That the brand confirms what it applied: how, and within how many seconds of a delivery."""
 
-    by: ConfirmsBy
+    by: ConfirmedBy
     within: Annotated[StrictInt, Field(ge=1, le=30 * 86_400)] = 86_400
 
 
@@ -127,7 +120,7 @@ class Destination(Part):
             raise ValueError("on_error is for destinations of kind poll")
         if (self.kind is DestinationKind.WEBHOOK) != (self.webhook is not None):
             raise ValueError("a destination of kind webhook, and no other, needs webhook: with its url")
-        if self.confirms and self.confirms.by is ConfirmsBy.ANSWER and self.webhook is None:
+        if self.confirms and self.confirms.by is ConfirmedBy.ANSWER and self.webhook is None:
             raise ValueError("only a webhook has an answer that confirms")
         return self
 

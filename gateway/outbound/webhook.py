@@ -17,10 +17,10 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from gateway.core.commands import ConfirmedBy
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signatures
 from gateway.core.values import dataclass
-from gateway.mapping.profile_roads import ConfirmsBy
 from gateway.mapping.webhook_url import find_url_fault
 from gateway.outbound.answers import Answer, outcome_of
 from gateway.outbound.dialler import AddressRefused
@@ -165,7 +165,7 @@ class WebhookPublisher:
             aiohttp.ClientTimeout(total=total, connect=connect, ceil_threshold=_EXACT),
             int(_number(said, "largest_body", LARGEST_BODY)),
             answers if isinstance(answers, dict) else {},
-            isinstance(confirms, dict) and confirms.get("by") == ConfirmsBy.ANSWER,
+            isinstance(confirms, dict) and confirms.get("by") == ConfirmedBy.ANSWER,
         )
 
 

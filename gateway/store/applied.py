@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select, true
 
+from gateway.core.commands import ConfirmedBy
 from gateway.core.sandbox import is_test
 from gateway.store.bulk import Writes
 from gateway.store.dialect import insert_into, key_set, one_of
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Executable, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-
-class ConfirmedBy(StrEnum):
-    """How a brand said so."""
-
-    ANSWER = "answer"
-    FEED = "feed"
-    TOPIC = "topic"
 
 
 class Verdict(StrEnum):
