@@ -64,6 +64,14 @@ async def listening(road, callers=None, proxies=()):
         await asyncio.wait([settling, following])
 
 
+async def is_ready(client):
+    """Whether a gateway, perhaps one that is just starting, is ready to take work."""
+    try:
+        return (await client.get("/readyz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def envelope(record_type, version="v3", message_id=None, **record):
     header = {"record_type": record_type, "version": version}
     return {"header": header | ({"messageID": message_id} if message_id else {}), "record": record}

@@ -17,6 +17,7 @@ from selenium.webdriver.support.ui import Select
 
 from gateway.children import free_port
 from tests.browsers import opened_browser
+from tests.edge import is_ready
 from tests.eventually import eventually
 from tests.inbound import LAKESIDE
 from tests.keys import SEALING_KEY
@@ -70,13 +71,6 @@ async def running(environment):
     finally:
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 30) == 0
-
-
-async def is_ready(client):
-    try:
-        return (await client.get("/readyz")).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 async def records(environment, message):

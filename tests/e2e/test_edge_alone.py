@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from gateway.children import free_port
+from tests.edge import is_ready
 from tests.eventually import eventually
 from tests.inbound import EVERGREEN, LAKESIDE
 from tests.keys import SEALING_KEY
@@ -46,14 +47,7 @@ async def running(environment, *roles):
     place = f"http://127.0.0.1:{environment['GATEWAY_HTTP_PORT']}"
     try:
         async with httpx.AsyncClient(base_url=place) as client:
-
-            async def is_ready():
-                try:
-                    return (await client.get("/readyz")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await eventually(is_ready, within=60)
+            await eventually(lambda: is_ready(client), within=60)
             yield client
     finally:
         process.send_signal(signal.SIGTERM)

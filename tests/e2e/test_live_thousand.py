@@ -14,7 +14,7 @@ import pytest
 
 from gateway.children import free_port
 from gateway.store.database import Database
-from tests.edge import bearer
+from tests.edge import bearer, is_ready
 from tests.eventually import eventually
 from tests.inbound import EVERGREEN, LAKESIDE
 from tests.keys import SEALING_KEY, make_key
@@ -59,14 +59,7 @@ async def gateway(database_url, *roles):
     place = f"http://127.0.0.1:{port}"
     try:
         async with httpx.AsyncClient(base_url=place) as client:
-
-            async def is_ready():
-                try:
-                    return (await client.get("/readyz")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await eventually(is_ready, within=60)
+            await eventually(lambda: is_ready(client), within=60)
         yield Watched(process.pid), place
     finally:
         if process.returncode is None:
