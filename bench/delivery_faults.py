@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
 from typing import TYPE_CHECKING, Any
 
 from bench.delivery import post_steadily, summed, timed
-from bench.delivery_ground import staged
+from bench.delivery_ground import APART, TOGETHER, staged
 from bench.ground import BRAND
 from bench.judging import judge
 from bench.posting import plan, post_all
@@ -57,10 +58,13 @@ async def _beside(stage: Stage, records: int, counted: set[str]) -> dict[str, An
 
 
 def crash(base: Ground, console: Console, rounds: int, records: int, _: int) -> list[dict[str, Any]]:
-    """A burst in whose middle every process of the gateway is killed, and started again a second later."""
+    """A burst in whose middle every process of the gateway is killed, and started again a second later.
+
+    Edge and relay are processes of their own, and in every second run one.
+    """
     runs = []
-    for _nth in range(rounds):
-        with staged(base, {BRAND: "/ok"}) as stage:
+    for _nth, roles in zip(range(rounds), itertools.cycle((APART, TOGETHER)), strict=False):
+        with staged(base, {BRAND: "/ok"}, roles) as stage:
             stage.crew.start()
             runs.append(asyncio.run(_crash(stage, records)))
         console.print(f"delivery_crash: {runs[-1]}, slowest {runs[-1].slowest_ms:,.0f} ms")

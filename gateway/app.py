@@ -29,6 +29,7 @@ from gateway.keeper import Keeper
 from gateway.mapping.render import Document, Unrenderable, render
 from gateway.outbound.feed import FeedReader
 from gateway.outbound.inspection import UNREACHABLE, reach
+from gateway.outbound.lane_relay import LaneRelay
 from gateway.outbound.live import Live
 from gateway.outbound.poll_queue import PollQueue
 from gateway.relays import make_publishers, make_relay, run_relays
@@ -36,6 +37,7 @@ from gateway.server import serve as serve_edge
 from gateway.store import partitions, wakeups
 from gateway.store.database import Database
 from gateway.store.feeds import CHANNEL as FEED_CHANNEL
+from gateway.store.handing_over import HandOver
 from gateway.store.keys import CHANNEL as KEYS_CHANNEL
 from gateway.store.keys import CallerKind
 from gateway.store.numbers import Numbers
@@ -75,22 +77,28 @@ class Gateway:
         reader = FeedReader(self.database, self.render, ready=self.know_profiles_of)
         self.live = Live(self.database, reader, self.owed_to, most=settings.live_streams)
         self.wakes: dict[str, asyncio.Event] = {}
+        self.hand_over = HandOver()
         self.stop = asyncio.Event()
 
     def make_receiver(self) -> Receiver:
         """A receiver with numbers of its own: two of one process do not wait for each other's blocks."""
         numbers = Numbers(self.database)
-        return Receiver(self.database, numbers, self.doors, lambda: self.keeper.directory, self._received)
+        return Receiver(
+            self.database, numbers, self.doors, lambda: self.keeper.directory, self._received, self.hand_over
+        )
 
-    def _received(self, entries: Sequence[Entry]) -> None:
-        self._wake()
+    def _received(self, entries: Sequence[Entry], owed: Collection[str]) -> None:
+        self._wake_kinds(owed)
         if asked_for(entries):
             self.keeper.look_again()
         log_records(entries)
 
     def _wake(self) -> None:
         """Wakes the relays of this process whose kinds of destination there are."""
-        for kind in self.keeper.kinds & self.wakes.keys():
+        self._wake_kinds(self.keeper.kinds)
+
+    def _wake_kinds(self, kinds: Collection[str]) -> None:
+        for kind in self.wakes.keys() & kinds:
             self.wakes[kind].set()
 
     def render(
@@ -285,7 +293,9 @@ class Gateway:
             make_relay(self.settings, self.database, publisher, self.render, self.know_profiles)
             for publisher in publishers
         ]
-        self.wakes = {publisher.kind: relay.wake for publisher, relay in zip(publishers, relays, strict=True)}
+        by_kind = {publisher.kind: relay for publisher, relay in zip(publishers, relays, strict=True)}
+        self.wakes = {kind: relay.wake for kind, relay in by_kind.items()}
+        self.hand_over.takers.update({kind: one for kind, one in by_kind.items() if isinstance(one, LaneRelay)})
         await signing.refresh()
         keeping = asyncio.create_task(signing.run())
         try:

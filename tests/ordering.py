@@ -17,10 +17,13 @@ from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay, Terms, Work
 from gateway.store import tables
 from gateway.store.bulk import Writes
+from gateway.store.claims import Claim
 from gateway.store.database import Database
 from gateway.store.deliveries import Operator, release_held, reopen, skip
+from gateway.store.handing_over import Handing, claim_fresh
 from gateway.store.ledger import read_ledger
 from gateway.store.outbox import append
+from gateway.store.standings import lock_free
 from tests.outbound import LEASE, Outbox, render_plainly
 
 KIM = Operator(author="kim", reason="asked by the brand")
@@ -107,6 +110,23 @@ class Worker:
 
 
 @dataclass
+class Taker:
+    """As a relay beside whoever appends: takes all that is handed over."""
+
+    claim: Claim | None = None
+
+    def takes_more(self, _destination):
+        return True
+
+    async def claim_fresh(self, connection, fresh, _committed):
+        standings = await lock_free(connection, {one.delivery.destination for one in fresh})
+        now = max(one.event.recorded_at for one in fresh)
+        rooms = {one.number: 500 for one in standings}
+        self.claim = await claim_fresh(connection, fresh, standings, rooms, now=now, until=now + LEASE)
+        return len(self.claim.lanes)
+
+
+@dataclass
 class Told:
     """What the events said, by number: enough to judge what overtook what."""
 
@@ -156,8 +176,11 @@ class World:
             await self.kill(worker)
         await self.database.close()
 
-    async def happen(self, job, visit, doings, to):
-        """Appends one event for each of `doings` that may be, in one transaction; for the destinations `to`."""
+    async def happen(self, job, visit, doings, to, beside=None):
+        """Appends one event for each of `doings` that may be, in one transaction; for the destinations `to`.
+
+        `beside`: the worker of the same process, which takes over what it may.
+        """
         events, deliveries = [], []
         for doing in doings:
             kind, about = self._event(job, visit, doing)
@@ -171,8 +194,17 @@ class World:
             self.told[event.number] = Told(kind, moved.get("id"), moved.get("status"))
             events.append(event)
             deliveries += [self.outbox.delivery(event, one, **held) for one in wanted]
+        taker = Taker()
+        handing = Handing({"recording": taker} if beside and beside.work is None else {})
         async with self.database.transaction() as connection:
-            await append(Writes(connection), events, deliveries, await self.database.now(connection))
+            now = await self.database.now(connection)
+            for event in events:
+                event.recorded_at = now
+            is_all = handing.choose(events, deliveries, {one.number: one for one in self.destinations})
+            await append(Writes(connection), events, deliveries, now, wakes=not is_all)
+            await handing.claim(connection)
+        if taker.claim is not None:
+            self._take(beside, Work(taker.claim, {}, self.monotonic))
 
     def _event(self, job, visit, doing):
         """What a doing makes happen: the kind of event, and what its body tells. What cannot be amends the job."""
@@ -194,7 +226,9 @@ class World:
     async def claim(self, worker):
         if worker.work is not None:
             return
-        work = await worker.relay.claim()
+        self._take(worker, await worker.relay.claim())
+
+    def _take(self, worker, work):
         mine = {one.number for lane in work.claim.lanes for one in lane.deliveries}
         for other in self.workers:
             if other.work is not None and not self._has_ended(other.work):

@@ -6,8 +6,9 @@ are known again when they are read again, because the offset moves later.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gateway.core.commands import ConfirmedBy, DeactivateUser, PutUser, ReactivateUser
 from gateway.core.outcomes import Applied, Quarantined, Why
@@ -27,6 +28,7 @@ from gateway.store.clock import DatabaseClock
 from gateway.store.deliveries import Operator
 from gateway.store.destinations import put_destinations
 from gateway.store.failures import Contended, RefusedByDatabase, classified
+from gateway.store.handing_over import HandOver
 from gateway.store.inbox import Place
 from gateway.store.intake import NO_PARTITION, Intake, count_in
 from gateway.store.numbers import NumbersExhausted
@@ -35,13 +37,14 @@ from gateway.store.releasing import InForce, release_resolved
 from gateway.store.waiting import find_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from gateway.inbound.directory import Directory
     from gateway.inbound.doors import Doors
     from gateway.inbound.record import RawRecord
     from gateway.store.database import Database, Transaction
+    from gateway.store.handing_over import Handing
     from gateway.store.numbers import Numbers
 
 _T = TypeVar("_T")
@@ -53,6 +56,12 @@ _WAKES = Waking()
 _NET = Operator(author="gateway", reason="known to the profile in force")
 
 
+class _Batch(NamedTuple):
+    writes: Writes
+    now: datetime
+    handing: Handing
+
+
 class TooManyBugs(RuntimeError):
     """More than a fifth of the last records failed on bugs: a wrong deployment, not wrong records."""
 
@@ -60,7 +69,8 @@ class TooManyBugs(RuntimeError):
 class Receiver:
     """Takes records in and decides them. `directory` gives the present accounts, destinations and profiles.
 
-    `committed` is called with what was settled after each commit: it wakes a relay of the same process, and logs.
+    `committed` is called with what was settled after each commit, and with the kinds of destination that something is
+    to be claimed for: it wakes relays of the same process, and logs. What `hand_over` took they have already.
     """
 
     def __init__(
@@ -69,7 +79,8 @@ class Receiver:
         numbers: Numbers,
         doors: Doors,
         directory: Callable[[], Directory],
-        committed: Callable[[Sequence[Entry]], object],
+        committed: Callable[[Sequence[Entry], Collection[str]], object],
+        hand_over: HandOver | None = None,
     ) -> None:
         self._database = database
         self._clock = DatabaseClock(database)
@@ -78,6 +89,7 @@ class Receiver:
         self._directory = directory
         self._watched: deque[bool] = deque(maxlen=WATCHED_RECORDS)
         self._committed = committed
+        self._hand_over = hand_over or HandOver()
 
     async def receive(self, records: Sequence[RawRecord]) -> list[Entry]:
         """Settles `records`, each on its own, durably: one transaction, or several where one record breaks it.
@@ -152,18 +164,22 @@ class Receiver:
             raise RefusedByDatabase(contended.code) from contended
         raise contended
 
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[_Batch]:
+        """A transaction of its own; what it hands over is sent once it is committed."""
+        with classified(), self._hand_over.of_one_commit() as handing:
+            async with self._database.transaction() as connection:
+                yield _Batch(Writes(connection), await self._clock.now(connection), handing)
+
     async def _receive(self, records: Sequence[RawRecord], waking: Waking) -> list[Entry]:
         directory = self._directory()
         await self._reserve(len(records))
-        with classified():
-            async with self._database.transaction() as connection:
-                now = await self._clock.now(connection)
-                fresh = await _at_first_sight(connection, records)
-                writes = Writes(connection)
-                count_in(writes, _counted(fresh), now)
-                entries = self._read(fresh, now, directory)
-                settled = await self._settle(writes, entries, directory, now, waking)
-        self._committed(settled)
+        async with self._transaction() as batch:
+            fresh = await _at_first_sight(batch.writes.connection, records)
+            count_in(batch.writes, _counted(fresh), batch.now)
+            entries = self._read(fresh, batch.now, directory)
+            settled = await self._settle(batch, entries, directory, waking)
+        self._committed(settled, batch.handing.owed)
         return settled
 
     async def _reserve(self, records: int) -> None:
@@ -180,13 +196,13 @@ class Receiver:
 
     async def _settle(
         self,
-        writes: Writes,
+        batch: _Batch,
         entries: list[Entry],
         directory: Directory,
-        now: datetime,
         waking: Waking = _WAKES,
     ) -> list[Entry]:
         """Load and lock, decide, save, append, keep the records: in this order, by a fixed number of statements."""
+        writes, now, handing = batch
         connection = writes.connection
         if waking.refusal is not None:
             set_aside(entries, waking.refusal)
@@ -207,12 +223,15 @@ class Receiver:
         inbox.update_records(writes, [row_of(entry, now) for entry in settled if entry.kept is not None])
         fresh = [row_of(entry, now) for entry in settled if entry.kept is None and entry.is_recorded]
         inbox.insert_records(writes, fresh)
-        await outbox.append(writes, appending.events, appending.deliveries, now)
+        is_all = handing.choose(appending.events, appending.deliveries, appending.owed_to)
+        await outbox.append(writes, appending.events, appending.deliveries, now, wakes=not is_all)
         note_applied(writes, confirmed_by(settled), ConfirmedBy.TOPIC, now)
         await writes.make()
         await self._take_visits_away(writes, settled, now)
         if any(_changes_who_may(entry) for entry in settled):
             await notify(connection, keys.CHANNEL)
+        if not await handing.claim(connection) and is_all:
+            await notify(connection, outbox.CHANNEL)
         self._watched = watched
         return settled
 
@@ -238,62 +257,53 @@ class Receiver:
     async def _reprocess(self, limit: int, waking: Waking) -> int:
         directory = self._directory()
         await self._reserve(limit)
-        with classified():
-            async with self._database.transaction() as connection:
-                now = await self._clock.now(connection)
-                rows = await inbox.claim_requeued(connection, limit)
-                entries = [entry_of(row, self._doors, directory) for row in rows]
-                settled = await self._settle(Writes(connection), entries, directory, now, waking) if entries else []
-        self._committed(settled)
+        async with self._transaction() as batch:
+            rows = await inbox.claim_requeued(batch.writes.connection, limit)
+            entries = [entry_of(row, self._doors, directory) for row in rows]
+            settled = await self._settle(batch, entries, directory, waking) if entries else []
+        self._committed(settled, batch.handing.owed)
         return len(rows)
 
     async def _release_parked(self, waking: Waking) -> int:
         directory = self._directory()
         await self._reserve(waking.at_most)
-        with classified():
-            async with self._database.transaction() as connection:
-                now = await self._clock.now(connection)
-                ready = await find_ready(connection, WAKES_AT_MOST)
-                mine = replace(waking, ready=ready)
-                settled = (
-                    await self._settle(Writes(connection), [], directory, now, mine) if ready.refs or ready.jobs else []
-                )
-        self._committed(settled)
+        async with self._transaction() as batch:
+            ready = await find_ready(batch.writes.connection, WAKES_AT_MOST)
+            mine = replace(waking, ready=ready)
+            settled = await self._settle(batch, [], directory, mine) if ready.refs or ready.jobs else []
+        self._committed(settled, batch.handing.owed)
         return len(settled)
 
     async def _expire(self, margin: timedelta, limit: int) -> int:
         directory = self._directory()
         await self._reserve(limit)
-        with classified():
-            async with self._database.transaction() as connection:
-                now = await self._clock.now(connection)
-                jobs = await schedule.find_expired_offers(connection, self._doors.answers(), now - margin, limit)
-                entries = [expiry(self._take_one("record"), job, now) for job in jobs]
-                settled = await self._settle(Writes(connection), entries, directory, now) if entries else []
-        self._committed(settled)
+        async with self._transaction() as batch:
+            connection, now = batch.writes.connection, batch.now
+            jobs = await schedule.find_expired_offers(connection, self._doors.answers(), now - margin, limit)
+            entries = [expiry(self._take_one("record"), job, now) for job in jobs]
+            settled = await self._settle(batch, entries, directory) if entries else []
+        self._committed(settled, batch.handing.owed)
         return len(jobs)
 
     async def _release_resolved(self, in_force: Mapping[str, InForce]) -> int:
-        with classified():
-            async with self._database.transaction() as connection:
-                now = await self._clock.now(connection)
-                released = await release_resolved(connection, in_force, _NET, now)
-                if released.deliveries:
-                    await notify(connection, outbox.CHANNEL)
+        async with self._transaction() as batch:
+            connection, now = batch.writes.connection, batch.now
+            released = await release_resolved(connection, in_force, _NET, now)
+            if released.deliveries:
+                await notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)
 
     async def _give_up(self, patience: timedelta, limit: int) -> int:
         directory = self._directory()
         await self._reserve(limit)
-        with classified():
-            async with self._database.transaction() as connection:
-                now = await self._clock.now(connection)
-                rows = await inbox.claim_overdue(connection, now - patience, limit)
-                entries = [entry_of(row, self._doors, directory) for row in rows]
-                for entry in entries:
-                    entry.reading = Quarantined(why=Why.REFERENCE_TIMEOUT, detail=f"waited for {patience.days} days")
-                settled = await self._settle(Writes(connection), entries, directory, now) if entries else []
-        self._committed(settled)
+        async with self._transaction() as batch:
+            connection, now = batch.writes.connection, batch.now
+            rows = await inbox.claim_overdue(connection, now - patience, limit)
+            entries = [entry_of(row, self._doors, directory) for row in rows]
+            for entry in entries:
+                entry.reading = Quarantined(why=Why.REFERENCE_TIMEOUT, detail=f"waited for {patience.days} days")
+            settled = await self._settle(batch, entries, directory) if entries else []
+        self._committed(settled, batch.handing.owed)
         return len(rows)
 
     def _take_one(self, kind: str) -> int:

@@ -55,7 +55,8 @@ _PATIENT = frozenset(
 class Appending:
     """Collects what one batch appends to the outbox. `take` hands out event and delivery numbers.
 
-    `published_to` tells by note which destinations its publication was appended for, in this batch too.
+    `published_to` tells by note which destinations its publication was appended for, in this batch too. `owed_to` are
+    the destinations that anything is appended for, by their numbers.
     """
 
     directory: Directory
@@ -65,6 +66,7 @@ class Appending:
     events: list[NewEvent] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
     expected: list[NewDestination] = field(default_factory=list)
+    owed_to: dict[int, Destination] = field(default_factory=dict)
 
     def expect(self, entry: Entry) -> None:
         """Destinations that `entry` asks for are owed what happens from now on: by negative numbers until made."""
@@ -79,6 +81,7 @@ class Appending:
         numbers = {-n: there[one.name].number for n, one in enumerate(self.expected, 1)}
         for delivery in self.deliveries:
             delivery.destination = numbers.get(delivery.destination, delivery.destination)
+        self.owed_to |= {number: self.owed_to[n] for n, number in numbers.items() if n in self.owed_to}
         return numbers
 
     def mark(self) -> tuple[int, int]:
@@ -142,6 +145,7 @@ class Appending:
         last_sent: Mapping[str, int],
         profile: Profile | None,
     ) -> None:
+        self.owed_to[destination.number] = destination
         waits = holds(profile, event.reason) if destination.audience is Audience.ENTERPRISE else None
         self.deliveries.append(
             NewDelivery(
@@ -190,6 +194,7 @@ class Appending:
 
     def add_receipt(self, entry: Entry, destination: Destination, body: Mapping[str, object]) -> None:
         """Appends the receipt of a record, in a lane of its own, behind those that it had before."""
+        self.owed_to[destination.number] = destination
         number, position = self.take("event"), entry.receipts
         entry.receipts += 1
         self.events.append(

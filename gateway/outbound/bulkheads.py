@@ -20,7 +20,7 @@ from gateway.store.destinations import REMOVED
 from gateway.store.standings import Pause, count_claimed, lock_standings, save_standings, write_pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from gateway.store.claims import Claim
@@ -77,6 +77,16 @@ async def take(
         min(filter(None, (_again_in(one, covered, now.timestamp()) for one in pressed)), default=None),
         frozenset(one.standing.number for one in found if not breakers.is_clean(one.breaker)),
     )
+
+
+def rooms(standings: Iterable[Standing], now: datetime) -> dict[int, int]:
+    """How many lanes at a time the destinations take that nothing else hampers: no breaker, no ramp, no rate."""
+    found = (_as_found(one, 0, now.timestamp()) for one in standings)
+    return {
+        one.standing.number: one.limits.concurrency
+        for one in found
+        if breakers.is_clean(one.breaker) and one.allowance == (one.limits.concurrency, None)
+    }
 
 
 def _as_found(standing: Standing, claimed: int, now: float) -> _Open:

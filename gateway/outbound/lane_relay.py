@@ -33,8 +33,9 @@ from gateway.outbound.work import (
     until,
 )
 from gateway.store.clock import DatabaseClock
+from gateway.store.handing_over import claim_fresh
 from gateway.store.recording import LaneResult, Tried
-from gateway.store.standings import lock_due
+from gateway.store.standings import lock_due, lock_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from gateway.store.claims import ClaimedDelivery, ClaimedLane, LaneKey
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination
+    from gateway.store.handing_over import Fresh
     from gateway.store.standings import Standing
 
 # What ends within so many seconds is recorded together, or as soon as so many lanes have ended: a recording costs both
@@ -173,6 +175,32 @@ class LaneRelay:
         self._unclean.difference_update(one.number for one in due)
         self._unclean.update(taken.unclean)
         return Round(work, taken.again_in)
+
+    def takes_more(self, destination: int) -> bool:
+        """Whether there may be room there for what is new: nothing that was owed before waits for it."""
+        return not self._stopped.is_set() and destination not in self._pressed
+
+    async def claim_fresh(
+        self, connection: Transaction, fresh: Sequence[Fresh], committed: asyncio.Future[bool]
+    ) -> int:
+        """Claims what was just appended, in that transaction, and sends it once `committed` says that it was.
+
+        The caller's last statements: only recordings lock destinations after lanes too, and those it waits for here.
+        """
+        begun = self._monotonic()
+        now = await self._clock.now(connection)
+        standings = await lock_free(connection, {one.delivery.destination for one in fresh})
+        rooms = bulkheads.rooms(standings, now)
+        until = now + self._lease(standings)
+        claimed = await claim_fresh(connection, fresh, standings, rooms, now=now, until=until)
+        self._unclean.difference_update(rooms)
+        if claimed.lanes:
+            self._start(self._deliver_committed(Work(claimed, {}, begun), committed))
+        return len(claimed.lanes)
+
+    async def _deliver_committed(self, work: Work, committed: asyncio.Future[bool]) -> None:
+        if await committed:
+            await self._deliver(work)
 
     def _lease(self, due: Sequence[Standing]) -> timedelta:
         longest = max((self._timeout(one.destination) for one in due), default=0.0)

@@ -65,10 +65,10 @@ def for_update(dialect: str, query: Select[Any], *, skip_locked: bool = False, s
 
 
 @cache
-def by_key(dialect: str, key: Column[Any], *, lock: bool = False) -> Select[Any]:
+def by_key(dialect: str, key: Column[Any], *, lock: bool = False, skip_locked: bool = False) -> Select[Any]:
     """The rows of a table whose `key` is one of `keys`, in the order of their numbers."""
     query = select(key.table).where(one_of(dialect, key, "keys")).order_by(key.table.c.number)
-    return for_update(dialect, query) if lock else query
+    return for_update(dialect, query, skip_locked=skip_locked) if lock else query
 
 
 def in_byte_order(dialect: str, column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -82,8 +82,15 @@ class NewDelivery:
     operation: int | None = None
 
 
-async def append(writes: Writes, events: Sequence[NewEvent], deliveries: Sequence[NewDelivery], now: datetime) -> None:
-    """Appends in the caller's transaction, and makes its other `writes` with it; wakes relays when that commits.
+async def append(
+    writes: Writes,
+    events: Sequence[NewEvent],
+    deliveries: Sequence[NewDelivery],
+    now: datetime,
+    *,
+    wakes: bool = True,
+) -> None:
+    """Appends in the caller's transaction, and makes its other `writes` with it; `wakes` relays when that commits.
 
     Lanes are locked in order of (destination, lane): the caller locks none of them before. A claimed lane stays
     claimed; one whose head waits for somebody stays so; a new one is due at `now`, unless its head is held.
@@ -96,7 +103,8 @@ async def append(writes: Writes, events: Sequence[NewEvent], deliveries: Sequenc
     if deliveries:
         # Only under the locks of their lanes: what was sent before may have been superseded a moment ago.
         writes.add(_insert_deliveries(writes.dialect), {**encode_rows(writes.connection, deliveries), "now": now})
-        writes.notify(CHANNEL)
+        if wakes:
+            writes.notify(CHANNEL)
         await writes.make()
 
 

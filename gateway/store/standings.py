@@ -68,6 +68,13 @@ async def lock_standings(connection: AsyncConnection, numbers: Iterable[int]) ->
     return {row["number"]: _standing_from(row) for row in rows}
 
 
+async def lock_free(connection: AsyncConnection, numbers: Iterable[int]) -> list[Standing]:
+    """Locks those of the destinations that nobody else holds, and waits for none: the caller may hold lanes."""
+    query = by_key(connection.dialect.name, destination.c.number, lock=True, skip_locked=True)
+    rows = await fetch_mappings(connection, query, {"keys": key_set(connection, sorted(numbers))})
+    return [_standing_from(row) for row in rows]
+
+
 async def count_claimed(connection: AsyncConnection, numbers: Collection[int], now: datetime) -> dict[int, int]:
     """How many lanes of each destination are claimed by whatever relays whose lease lasts.
 
@@ -148,24 +155,27 @@ def _standing_from(row: Mapping[Any, Any]) -> Standing:
     )
 
 
+def claimed_lanes(of: str) -> str:
+    """SQL that counts the lanes of destination `of` that are claimed `:now`."""
+    # By the index's order: a scan that only collects would visit what was claimed and is gone again and again.
+    return f"""(
+        SELECT count(*) FROM (
+            SELECT 1 FROM lane
+            WHERE lane.destination = {of} AND lane.token IS NOT NULL AND lane.due_at > :now
+            ORDER BY lane.due_at LIMIT {_MANY}
+        ) AS mine
+    )"""
+
+
 @cache
 def _claimed(dialect: str) -> TextClause:
-    # By the index's order: a scan that only collects would visit what was claimed and is gone again and again.
     listed = (
         "SELECT value ->> 'destination' AS destination FROM json_each(:rows)"
         if dialect == "sqlite"
         else "SELECT destination FROM json_to_recordset(CAST(:rows AS json)) AS wanted(destination bigint)"
     )
     return text(
-        f"""
-        SELECT listed.destination, (
-            SELECT count(*) FROM (
-                SELECT 1 FROM lane
-                WHERE lane.destination = listed.destination AND lane.token IS NOT NULL AND lane.due_at > :now
-                ORDER BY lane.due_at LIMIT {_MANY}
-            ) AS mine
-        ) AS claimed FROM ({listed}) AS listed
-        """
+        f"SELECT listed.destination, {claimed_lanes('listed.destination')} AS claimed FROM ({listed}) AS listed"
     ).bindparams(bindparam("now", type_=Moment()))
 
 

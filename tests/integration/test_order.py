@@ -70,6 +70,11 @@ class EverythingGoesWrong(RuleBasedStateMachine):
     def something_happens_and_is_claimed(self, happenings, worker):
         self.run(*(self.world.happen(*one) for one in happenings), self.world.claim(self.worker(worker)))
 
+    @rule(happenings=HAPPENINGS, worker=WORKERS, answers=SAID)
+    def something_happens_and_is_handed_over(self, happenings, worker, answers):
+        one = self.worker(worker)
+        self.run(*(self.world.happen(*each, beside=one) for each in happenings), self.world.deliver(one, answers))
+
     @precondition(lambda self: self.world.is_anything_claimed)
     @rule(worker=WORKERS, answers=SAID)
     def what_was_claimed_is_sent_and_all_that_stood_still_goes_on(self, worker, answers):

@@ -47,7 +47,11 @@ async def held(road):
     database = HeldDatabase(road.gateway.settings.database_url)
     await gateway.keeper.refresh()
     receiver = Receiver(
-        database, Numbers(gateway.database), gateway.doors, lambda: gateway.keeper.directory, lambda _entries: None
+        database,
+        Numbers(gateway.database),
+        gateway.doors,
+        lambda: gateway.keeper.directory,
+        lambda _entries, _owed: None,
     )
     yield Held(receiver, database)
     database.go.set()
