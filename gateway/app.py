@@ -84,7 +84,7 @@ class Gateway:
         """A receiver with numbers of its own: two of one process do not wait for each other's blocks."""
         numbers = Numbers(self.database)
         return Receiver(
-            self.database, numbers, self.doors, lambda: self.keeper.directory, self._received, self.hand_over
+            self.database, numbers, self.doors, self.keeper.get_directory, self._received, self.hand_over
         )
 
     def _received(self, entries: Sequence[Entry], owed: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Brings brand profiles from files into force: checked, kept as a version, with their account and destinations."""
+"""Brings brand profiles from files into the database: checked, kept as a version, and activated."""
 
 from __future__ import annotations
 
@@ -6,102 +6,166 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gateway.core.values import replace
+from gateway.core.document import stamp
 from gateway.core.visibility import Audience
+from gateway.in_force import LEAD, bring_in, destinations_of, moment_of, put_in_force
 from gateway.inbound.directory import is_feed
-from gateway.inbound.receipts import polled_receipts
 from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Level, Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
-from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.mapping.source import dotted
 from gateway.mapping.webhook_url import find_url_fault
 from gateway.owners import may_name_account
-from gateway.store.accounts import make_account, save_account
-from gateway.store.bulk import notify
-from gateway.store.deliveries import Operator
-from gateway.store.destinations import NewDestination, load_destinations, put_destinations
+from gateway.store.destinations import NewDestination, load_destinations
 from gateway.store.operators import Action, write_action
-from gateway.store.outbox import CHANNEL
-from gateway.store.profiles import ProfileRow, activate_profile, load_profiles, lock_profiles
-from gateway.store.releasing import InForce, Released, release_mapped
+from gateway.store.profiles import (
+    NewActivation,
+    ProfileRow,
+    State,
+    coming,
+    in_force,
+    keep_profile,
+    load_activations,
+    load_profiles,
+    lock_profiles,
+    states,
+)
+from gateway.store.releasing import Released
 from gateway.store.removing import count_owed_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from gateway.mapping.profile_roads import Destination as Spec
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination
+    from gateway.store.profiles import Activation
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The profiles that are in force now, what was found about all that was looked at, and what each released."""
+    """The profiles that are kept now, and what was found about all that was looked at.
+
+    By brand: the state of its version, since when or from when on it is in force, and what it released at once.
+    """
 
     profiles: tuple[Profile, ...] = ()
     problems: tuple[Problem, ...] = ()
+    states: Mapping[str, State] = field(default_factory=dict)
+    effective: Mapping[str, datetime] = field(default_factory=dict)
     released: Mapping[str, Released] = field(default_factory=dict)
 
 
 async def import_profile(
-    database: Database, text: str, *, file: str, author: str, reason: str, plain_webhooks: bool = True
+    database: Database,
+    text: str,
+    *,
+    file: str,
+    author: str,
+    reason: str,
+    plain_webhooks: bool = True,
+    draft: bool = False,
+    lead: timedelta = LEAD,
 ) -> Imported:
-    """Checks `text` and, where it passes, makes it the active version of its brand, in one transaction.
+    """Checks `text` and, where it passes, keeps it as a version of its brand and activates it, in one transaction.
 
-    `plain_webhooks`: this installation may post to http:// addresses.
+    `plain_webhooks`: this installation may post to http:// addresses. `draft`: it is kept, and not activated.
 
-    In the same transaction everything is released that waited for a reason which it maps. A version that is there
-    already with the same content stays as it is; with other content it is a problem. Whoever runs the gateway has the
-    new version within three seconds.
+    A brand's first version takes force at once, with all that it releases; a later one after `lead`, or at the moment
+    that it names. A version that is there already with the same content stays as it is: one that was rolled back does
+    not return by being imported again. With other content it is a problem.
     """
     profile, problems = check_text(text, file=file)
     if profile is None or has_errors(problems):
         return Imported(problems=problems)
-    digest = hashlib.sha256(text.encode()).hexdigest()
     async with database.transaction() as connection:
         # Two at once would each take the next version, and the next account's number, for free.
         await lock_profiles(connection)
         rows = await load_profiles(connection)
-        unfit = tuple(_find_unfit(profile, digest, rows, await load_destinations(connection), file))
-        if not await may_name_account(connection, profile.account):
-            taken = Problem(file, profile.line_of("account"), "account", "is the name of an organization")
-            unfit = (*unfit, taken)
-        unfit = (*unfit, *_find_plain(profile, file)) if not plain_webhooks else unfit
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        unfit = _find_taken(profile, digest, rows, file)
+        if any((row.brand, row.version) == (profile.brand, profile.version) for row in rows) and not unfit:
+            return await _as_it_is(database, connection, profile, rows, problems)
+        unfit += await find_misfits(database, connection, profile, file=file, plain_webhooks=plain_webhooks)
+        activations = await load_activations(connection)
+        now = await database.now(connection)
+        moment = moment_of(activations, profile.brand, now, profile.effective_at, lead)
+        if isinstance(moment, str) and not draft:
+            unfit += (Problem(file, profile.line_of("effective_at"), "effective_at", moment),)
         if unfit:
             return Imported(problems=(*problems, *unfit))
-        if not any((row.brand, row.version) == (profile.brand, profile.version) for row in rows):
-            row = ProfileRow(
-                brand=profile.brand,
-                version=profile.version,
-                state="active",
-                effective_at=profile.effective_at,
-                digest=digest,
-                author=author,
-                reason=reason,
-                document=text,
-                imported_at=datetime.now(UTC),
+        row = ProfileRow(
+            brand=profile.brand,
+            version=profile.version,
+            digest=digest,
+            author=author,
+            reason=reason,
+            document=text,
+            imported_at=now,
+        )
+        await keep_profile(connection, row)
+        action = Action(author, "import", "profile", (profile.version,), f"{profile.brand}: {reason}")
+        await write_action(connection, action, now)
+        if draft or isinstance(moment, str):
+            return Imported((profile,), problems, {profile.brand: State.DRAFT}, {}, {profile.brand: Released()})
+        new = NewActivation(
+            brand=profile.brand,
+            version=profile.version,
+            effective_at=moment,
+            author=author,
+            reason=reason,
+            made_at=now,
+        )
+        released = await bring_in(connection, profile, new, now)
+        state = State.ACTIVE if moment <= now else State.SCHEDULED
+        told = [one async for one in _find_dropped(connection, profile, file)]
+        told += _find_overtaken(profile, activations, moment, file)
+    return Imported(
+        (profile,),
+        (*problems, *told),
+        {profile.brand: state},
+        {profile.brand: moment},
+        {profile.brand: released},
+    )
+
+
+async def _as_it_is(
+    database: Database,
+    connection: Transaction,
+    profile: Profile,
+    rows: Sequence[ProfileRow],
+    problems: tuple[Problem, ...],
+) -> Imported:
+    """A version that is there already. The one in force is put in force again: its destinations may have been lost."""
+    activations = [one for one in await load_activations(connection) if one.brand == profile.brand]
+    now = await database.now(connection)
+    state = states(rows, activations, now)[profile.brand, profile.version]
+    released, effective = Released(), {}
+    if state is State.ACTIVE:
+        one = in_force(activations, now)[profile.brand]
+        released = await put_in_force(connection, profile, one, now)
+        effective = {profile.brand: one.effective_at}
+    for one in coming(activations, now):
+        if one.version == profile.version:
+            effective.setdefault(profile.brand, one.effective_at)
+    return Imported((profile,), problems, {profile.brand: state}, effective, {profile.brand: released})
+
+
+def _find_overtaken(
+    profile: Profile, activations: Sequence[Activation], moment: datetime, file: str
+) -> Iterator[Problem]:
+    """Versions that were to take force before this one was made, and will after it."""
+    for one in coming(activations, moment):
+        if one.brand == profile.brand:
+            what = (
+                f"version {one.version} takes force after it, at {stamp(one.effective_at)}: "
+                f"`gateway brands activate {one.brand} {one.version} --take-back`, if this one is to stay"
             )
-            await activate_profile(connection, row)
-            action = Action(author, "import", "profile", (profile.version,), f"{profile.brand}: {reason}")
-            await write_action(connection, action, row.imported_at)
-        account = await make_account(connection, profile.account)
-        if profile.receipts is not None:
-            said = profile.receipts
-            await save_account(connection, replace(account, receipts=said.records, receipts_to=said.to))
-        in_force = InForce(profile.brand, profile.reasons, profile.version)
-        now = await database.now(connection)
-        released = await release_mapped(connection, in_force, Operator(author=author, reason=reason), now)
-        # After the lanes of what is released: relays, too, lock lanes before the destinations that they learn of.
-        await put_destinations(connection, _destinations(profile))
-        dropped = [one async for one in _find_dropped(connection, profile, file)]
-        if released.deliveries:
-            await notify(connection, CHANNEL)
-    return Imported((profile,), (*problems, *dropped), {profile.brand: released})
+            yield Problem(file, profile.line_of("version"), "version", what, Level.WARNING)
 
 
 async def _find_dropped(connection: Transaction, profile: Profile, file: str) -> AsyncIterator[Problem]:
@@ -118,16 +182,37 @@ async def _find_dropped(connection: Transaction, profile: Profile, file: str) ->
             yield Problem(file, profile.line_of("destinations"), "destinations", what, Level.WARNING)
 
 
-def _find_unfit(
-    profile: Profile, digest: str, rows: Sequence[ProfileRow], endpoints: Mapping[str, Destination], file: str
-) -> Iterator[Problem]:
-    """What keeps a version that is good in itself from following on those that are there."""
+def _find_taken(profile: Profile, digest: str, rows: Sequence[ProfileRow], file: str) -> tuple[Problem, ...]:
+    """What is wrong with a version's number, beside those that are there."""
     mine = [row for row in rows if row.brand == profile.brand]
     newest = max((row.version for row in mine), default=0)
     if any(row.version == profile.version and row.digest != digest for row in mine):
-        yield Problem(file, profile.line_of("version"), "version", "is taken by other content: give the next one")
-    elif profile.version < newest:
-        yield Problem(file, profile.line_of("version"), "version", f"is older than version {newest}")
+        what = "is taken by other content: give the next one"
+    elif profile.version < newest and not any(row.version == profile.version for row in mine):
+        what = f"is older than version {newest}"
+    else:
+        return ()
+    return (Problem(file, profile.line_of("version"), "version", what),)
+
+
+async def find_misfits(
+    database: Database, connection: Transaction, profile: Profile, *, file: str, plain_webhooks: bool
+) -> tuple[Problem, ...]:
+    """What keeps a version that is good in itself from being in force beside what is there. Under `lock_profiles`."""
+    rows, activations = await load_profiles(connection), await load_activations(connection)
+    now = await database.now(connection)
+    deciding = {(one.brand, one.version) for one in (*in_force(activations, now).values(), *coming(activations, now))}
+    found = [
+        *_find_changed(profile, await load_destinations(connection), file),
+        *_find_clashes(profile, rows, deciding, file),
+    ]
+    if not await may_name_account(connection, profile.account):
+        found.append(Problem(file, profile.line_of("account"), "account", "is the name of an organization"))
+    return (*found, *(() if plain_webhooks else _find_plain(profile, file)))
+
+
+def _find_changed(profile: Profile, endpoints: Mapping[str, Destination], file: str) -> Iterator[Problem]:
+    """What of destinations that are there cannot be changed by a version."""
     for index, one in enumerate(profile.destinations):
         there = endpoints.get(one.name)
         if there is not None and there.strict != one.strict:
@@ -138,12 +223,11 @@ def _find_unfit(
             path = ("destinations", index, "sandbox")
             what = "stays as it was, since deliveries are owed by it: give the destination another name"
             yield Problem(file, profile.line_of(*path), dotted(path), what)
-        others: list[Destination | NewDestination] = [*endpoints.values(), *_destinations(profile)]
+        others: list[Destination | NewDestination] = [*endpoints.values(), *destinations_of(profile)]
         if any(_share_a_topic(one, other) for other in others):
             path = ("destinations", index, "topic")
             yield Problem(file, profile.line_of(*path), dotted(path), "has test work and real work on one topic")
     yield from _find_owned(profile, endpoints, file)
-    yield from _find_clashes(profile, rows, file)
 
 
 def _find_plain(profile: Profile, file: str) -> Iterator[Problem]:
@@ -161,15 +245,20 @@ def _find_owned(profile: Profile, endpoints: Mapping[str, Destination], file: st
     places: dict[str, tuple[str | int, ...]] = {
         one.name: ("destinations", index, "name") for index, one in enumerate(profile.destinations)
     }
-    for wanted in _destinations(profile):
+    for wanted in destinations_of(profile):
         there = endpoints.get(wanted.name)
         if there is not None and (there.owner, there.audience) != (wanted.owner, wanted.audience):
             path = places.get(wanted.name, ("account",))
             yield Problem(file, profile.line_of(*path), dotted(path), f"{wanted.name} is of {there.owner}")
 
 
-def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> Iterator[Problem]:
-    """Two brands cannot read one topic, nor can one brand change its owner: others' records would become theirs."""
+def _find_clashes(
+    profile: Profile, rows: Sequence[ProfileRow], deciding: Collection[tuple[str, int]], file: str
+) -> Iterator[Problem]:
+    """Two brands cannot read one topic, nor can one brand change its owner: others' records would become theirs.
+
+    `deciding` are the versions that are in force, or will be.
+    """
     parsed = [(row, parse_profile(row.document, file=file)) for row in rows]
     for row, other in parsed:
         if not isinstance(other, Profile):
@@ -178,12 +267,13 @@ def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> It
             what = f"version {row.version} is of the account {other.account}"
             yield Problem(file, profile.line_of("account"), "account", what)
             return
+        decides = (row.brand, row.version) in deciding
         told = profile.receipts is not None and other.receipts not in {None, profile.receipts}
-        if row.brand != profile.brand and row.state == "active" and told and other.account == profile.account:
+        if row.brand != profile.brand and decides and told and other.account == profile.account:
             what = f"{row.brand}, of the same account, says otherwise"
             yield Problem(file, profile.line_of("receipts"), "receipts", what)
         shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
-        if row.brand != profile.brand and row.state == "active" and shares:
+        if row.brand != profile.brand and decides and shares:
             yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
 
 
@@ -192,19 +282,35 @@ def _share_a_topic(one: Spec, other: Destination | NewDestination) -> bool:
 
 
 async def import_folder(
-    database: Database, folder: Path, *, author: str, reason: str, plain_webhooks: bool = True
+    database: Database,
+    folder: Path,
+    *,
+    author: str,
+    reason: str,
+    plain_webhooks: bool = True,
+    draft: bool = False,
+    lead: timedelta = LEAD,
 ) -> Imported:
     """`import_profile` of the newest version of every brand in `folder`; a bad one never stops the others."""
     texts = await asyncio.to_thread(_newest_versions, folder)
     found = [
         await import_profile(
-            database, text, file=str(file), author=author, reason=reason, plain_webhooks=plain_webhooks
+            database,
+            text,
+            file=str(file),
+            author=author,
+            reason=reason,
+            plain_webhooks=plain_webhooks,
+            draft=draft,
+            lead=lead,
         )
         for file, text in texts
     ]
     return Imported(
         tuple(profile for one in found for profile in one.profiles),
         tuple(problem for one in found for problem in one.problems),
+        {brand: state for one in found for brand, state in one.states.items()},
+        {brand: moment for one in found for brand, moment in one.effective.items()},
         {brand: released for one in found for brand, released in one.released.items()},
     )
 
@@ -224,34 +330,28 @@ def _version_of(file: Path) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-async def load_library(connection: Transaction) -> Profiles:
-    """Every version that is kept, with the ones in force: those that were checked when they were imported."""
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Every version that can be read, and the activations that say which of them is in force when."""
+
+    profiles: Mapping[tuple[str, int], Profile] = field(default_factory=dict)
+    activations: tuple[Activation, ...] = ()
+
+    def at(self, moment: datetime) -> Profiles:
+        """Every version, with the ones in force at that moment."""
+        active = {brand: (brand, one.version) for brand, one in in_force(self.activations, moment).items()}
+        readable = {brand: self.profiles[key] for brand, key in active.items() if key in self.profiles}
+        return Profiles(readable, self.profiles)
+
+
+async def load_versions(connection: Transaction) -> Versions:
+    """Every version that is kept: those that were checked when they were imported."""
     rows = await load_profiles(connection)
     parsed = [parse_profile(row.document, file=f"{row.brand} v{row.version}") for row in rows]
-    profiles = [profile for profile in parsed if isinstance(profile, Profile)]
-    readable = {(profile.brand, profile.version) for profile in profiles}
-    active = {row.brand: row.version for row in rows if row.state == "active" and (row.brand, row.version) in readable}
-    return Profiles.of(profiles, active=active)
+    profiles = {(one.brand, one.version): one for one in parsed if isinstance(one, Profile)}
+    return Versions(profiles, tuple(await load_activations(connection)))
 
 
-def _destinations(profile: Profile) -> Iterable[NewDestination]:
-    for one in profile.destinations:
-        yield NewDestination(
-            name=one.name,
-            kind=one.kind.value,
-            audience=Audience.ENTERPRISE,
-            owner=profile.brand,
-            settings=one.settings,
-            strict=one.strict,
-            sandbox=one.sandbox,
-        )
-    if profile.receipts is not None and profile.receipts.to is ReceiptsTo.POLL:
-        yield polled_receipts(profile.account)
-        return
-    yield NewDestination(
-        name=f"receipts.{profile.account}",
-        kind="kafka",
-        audience=Audience.ENTERPRISE,
-        owner=profile.account,
-        settings={"topic": f"receipts.{profile.account}.v1"},
-    )
+async def load_library(connection: Transaction, at: datetime) -> Profiles:
+    """Every version that is kept, with the ones in force at that moment."""
+    return (await load_versions(connection)).at(at)

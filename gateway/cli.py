@@ -13,7 +13,7 @@ import structlog
 import typer
 import uvloop
 
-from gateway.cli_brands import brands
+from gateway.cli_brands_lifecycle import brands
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries

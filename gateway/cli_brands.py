@@ -1,4 +1,4 @@
-"""`gateway brands …`: check profiles and bring them into force."""
+"""`gateway brands …`: check profiles and import them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import typer
 
 from gateway.brands import Imported, import_folder
 from gateway.cli_database import ask
-from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, read_settings, show, show_json
+from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, plain, read_settings, show, show_json
 from gateway.destination_secrets import find_unsigned, make_missing_secrets
 from gateway.mapping.library import check_text
 from gateway.mapping.problems import Problem, has_errors
 from gateway.store.deliveries import Operator
+from gateway.store.profiles import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.store.database import Database
 
-brands = typer.Typer(help="Brand profiles: check, import, reconcile.", no_args_is_help=True)
+brands = typer.Typer(help="Brand profiles: check, import, bring into force, reconcile.", no_args_is_help=True)
 
 Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one file; GATEWAY_BRANDS by default")]
 
@@ -36,17 +37,28 @@ def check(path: Folder = None, *, json: Json = False) -> None:
 
 
 @brands.command(name="import")
-def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
-    """Import the newest version of each brand of a folder, or one file, and release what waited for its reasons.
+def import_(
+    path: Folder = None,
+    *,
+    draft: Annotated[bool, typer.Option("--draft", help="keep it, and do not bring it into force")] = False,
+    author: Author = "unknown",
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
+    """Import the newest version of each brand of a folder, or one file; in force it releases what waited for its
+    reasons: a first version at once, a later one in three seconds or when it says.
 
     A version that fails its check is left out, and said; the others come into force. Webhooks without a secret get one.
     """
     settings = read_settings()
     path = path or settings.brands
     _profiles_in(path)
-    terms = {"author": author, "reason": reason}
-    imported = ask(lambda database: import_folder(database, path, **terms, plain_webhooks=settings.webhook_plain))
-    sealer, by = settings.sealer, Operator(**terms)
+    sealer, by, plain_webhooks = settings.sealer, Operator(author=author, reason=reason), settings.webhook_plain
+    imported = ask(
+        lambda database: import_folder(
+            database, path, author=author, reason=reason, plain_webhooks=plain_webhooks, draft=draft
+        )
+    )
     signed = ask(lambda database: make_missing_secrets(database, sealer, by)) if sealer else []
     if json:
         show_json({**_document(imported), "secrets": signed})
@@ -85,6 +97,8 @@ def _document(imported: Imported) -> dict[str, Any]:
         {
             "brand": profile.brand,
             "version": profile.version,
+            "state": imported.states[profile.brand].value,
+            "effective_at": plain(imported.effective).get(profile.brand),
             "released": {
                 "records": len(imported.released[profile.brand].records),
                 "deliveries": len(imported.released[profile.brand].deliveries),
@@ -92,20 +106,33 @@ def _document(imported: Imported) -> dict[str, Any]:
         }
         for profile in imported.profiles
     ]
-    return {"imported": rows, "problems": _problem_rows(imported.problems)}
+    return {"imported": rows, "problems": problem_rows(imported.problems)}
 
 
 def _show_imported(imported: Imported) -> None:
     if imported.problems:
-        show(_problem_rows(imported.problems), as_json=False)
+        show(problem_rows(imported.problems), as_json=False)
     for profile in imported.profiles:
-        typer.echo(f"in force: {profile.brand} v{profile.version}")
+        typer.echo(f"{_standing(imported, profile.brand)}: {profile.brand} v{profile.version}")
         released = imported.released[profile.brand]
         if released.records or released.deliveries:
             typer.echo(f"  released: {len(released.records)} records, {len(released.deliveries)} deliveries")
 
 
-def _problem_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def _standing(imported: Imported, brand: str) -> str:
+    match imported.states[brand]:
+        case State.ACTIVE:
+            return "in force"
+        case State.SCHEDULED:
+            return f"in force from {plain(imported.effective)[brand]}"
+        case State.DRAFT:
+            return "a draft, until `gateway brands activate`"
+        case State.RETIRED:
+            return "not in force any more, stays so"
+
+
+def problem_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Problems as commands show them."""
     return [
         {"file": one.file, "line": one.line, "member": one.member, "level": one.level, "problem": one.what}
         for one in problems
@@ -114,7 +141,7 @@ def _problem_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 def _show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
     if problems or json:
-        show(_problem_rows(problems), as_json=json)
+        show(problem_rows(problems), as_json=json)
     else:
         typer.echo(nothing)
     if has_errors(tuple(problems)):

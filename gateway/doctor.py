@@ -22,7 +22,7 @@ from gateway.standstill import examine_standstill
 from gateway.store.database import Database
 from gateway.store.destination_secrets import load_signing_secrets
 from gateway.store.keys import load_sealed
-from gateway.store.profiles import load_profiles
+from gateway.store.profiles import in_force, load_activations
 from gateway.store.readiness import NotReady, explained, insist_on_schema
 from gateway.store.refused_calls import sum_refused_calls
 from gateway.topics import CannotRun, inbound_topics, make_cluster, outbound_topics
@@ -64,10 +64,10 @@ async def _examine_database(settings: Settings, database: Database) -> list[Find
     findings += await _examine_topics(settings, keeper)
     findings += await asyncio.to_thread(_examine_folder, settings.brands)
     async with database.snapshot() as connection:
-        active = {(row.brand, row.version) for row in await load_profiles(connection) if row.state == "active"}
-        findings.append(_examine_profiles(active, keeper))
-        answers = Doors(settings.topic_prefix, dict).answers()
         now = await database.now(connection)
+        active = in_force(await load_activations(connection), now).values()
+        findings.append(_examine_profiles({(one.brand, one.version) for one in active}, keeper))
+        answers = Doors(settings.topic_prefix, dict).answers()
         findings.append(_examine_secrets(settings, await load_sealed(connection)))
         signing = await load_signing_secrets(connection, now)
         findings.append(_examine_webhooks(settings, signing, await find_unsigned(connection, now)))

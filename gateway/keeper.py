@@ -4,73 +4,154 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.brands import load_library
+from gateway.brands import Versions, load_versions
 from gateway.core.commands import ConfirmedBy
+from gateway.in_force import LEAD, catch_up
 from gateway.inbound.directory import Directory, make_directory
 from gateway.inbound.doors import confirmations_topic
 from gateway.mapping.library import Profiles
 from gateway.store.accounts import load_accounts
 from gateway.store.destinations import REMOVED, load_destinations
-from gateway.store.profiles import read_stamp
+from gateway.store.profiles import coming, in_force, load_in_place, read_stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from gateway.mapping.profile import Profile
+    from gateway.store.accounts import Account
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
 
 log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
+# By so much the clock that is carried on here may be ahead of the database's own.
+LATE_SECONDS = 0.05
 
 
 class Keeper:
     """`directory` and `profiles` are each replaced as a whole: a holder keeps a state that agrees with itself.
 
-    `own_topics` are those of brands' own, with brand and account; what has been one stays one. Removed destinations
-    are not among `destinations`.
+    They go by the versions in force at present, by the database's clock: an activation that is known takes force in
+    every process at its moment. `own_topics` are those of brands' own, with brand and account; what has been one stays
+    one. Removed destinations are not among `destinations`. `good_for`: seconds after which what is known is too old
+    for deciding.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._stamp: object = None
         self._again = asyncio.Event()
-        self.directory = Directory()
+        self._versions = Versions()
+        self._in_place: Mapping[str, int] = {}
+        self._accounts: Sequence[Account] = ()
+        self._read, self._read_at = datetime.min.replace(tzinfo=UTC), float("-inf")
+        self._next: datetime | None = None
+        self._directory = Directory()
+        self._profiles = Profiles()
+        self._own_topics: dict[str, tuple[str, str]] = {}
+        self.good_for = LEAD.total_seconds()
         self.destinations: tuple[Destination, ...] = ()
         self.kinds: frozenset[str] = frozenset()
-        self.profiles = Profiles()
-        self.own_topics: dict[str, tuple[str, str]] = {}
+
+    @property
+    def directory(self) -> Directory:
+        """The present accounts, destinations and profiles, as far as they are known."""
+        self._keep_up()
+        return self._directory
+
+    @property
+    def profiles(self) -> Profiles:
+        """Every version, with the ones in force."""
+        self._keep_up()
+        return self._profiles
+
+    @property
+    def own_topics(self) -> Mapping[str, tuple[str, str]]:
+        """By topic, the brand and the account that are heard there."""
+        self._keep_up()
+        return self._own_topics
+
+    async def get_directory(self) -> Directory:
+        """What to decide by: `directory`, read again first where an activation could have been missed."""
+        if time.monotonic() - self._read_at > self.good_for:
+            await self.refresh()
+        return self.directory
 
     async def refresh(self) -> None:
-        """Reads again; profiles are parsed only when a version came or went."""
+        """Reads again; profiles are parsed only when a version or an activation came."""
         async with self._database.transaction() as connection:
+            now, read_at = await self._database.now(connection), time.monotonic()
             stamp = await read_stamp(connection)
-            profiles = self.profiles if stamp == self._stamp else await load_library(connection)
+            versions = self._versions if stamp == self._stamp else await load_versions(connection)
+            in_place = await load_in_place(connection)
             accounts = await load_accounts(connection)
             destinations = await load_destinations(connection)
-        self._stamp, self.profiles = stamp, profiles
+        self._read, self._read_at = now, read_at
+        self._stamp, self._versions, self._in_place, self._accounts = stamp, versions, in_place, accounts
         present = [one for one in destinations.values() if one.state != REMOVED]
         self.destinations = tuple(present)
         self.kinds = frozenset(one.kind for one in present)
-        active = profiles.active.values()
-        own = {one.inbound.topic: (one.brand, one.account) for one in active if one.inbound}
-        own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in active if confirms_by_topic(one)}
-        self.own_topics = {**self.own_topics, **own}
-        self.directory = make_directory(accounts, present, profiles.active)
+        self._go_by(self._now())
+
+    def _now(self) -> datetime:
+        return self._read + timedelta(seconds=time.monotonic() - self._read_at)
+
+    def _keep_up(self) -> None:
+        if self._next is not None and (now := self._now()) >= self._next:
+            self._go_by(now)
+
+    def _go_by(self, now: datetime) -> None:
+        self._profiles = self._versions.at(now)
+        self._next = next((one.effective_at for one in coming(self._versions.activations, now)), None)
+        active = self._profiles.active
+        own = {one.inbound.topic: (one.brand, one.account) for one in active.values() if one.inbound}
+        confirming = [one for one in active.values() if confirms_by_topic(one)]
+        own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in confirming}
+        self._own_topics = {**self._own_topics, **own}
+        self._directory = make_directory(self._accounts, self.destinations, active)
 
     async def run(self) -> None:
-        """Refreshes until cancelled. While the database is away, what was known last stands."""
+        """Refreshes until cancelled, and at each moment that a version takes force.
+
+        While the database is away, what was known last stands.
+        """
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), REFRESH_SECONDS)
+                await asyncio.wait_for(self._again.wait(), self._patience())
             self._again.clear()
             try:
                 await self.refresh()
+                await self._catch_up()
             except Exception as error:  # noqa: BLE001 - the roles wait for the database in place; this must not end them
                 log.warning("keeper.waits", error=type(error).__name__)
+
+    def _patience(self) -> float:
+        self._keep_up()
+        if self._next is None:
+            return REFRESH_SECONDS
+        return min(REFRESH_SECONDS, (self._next - self._now()).total_seconds() + LATE_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """What comes with a version in force: each process tries, the first one does it."""
+        active = in_force(self._versions.activations, self._now())
+        for brand in sorted(active.keys() & self._profiles.active.keys()):
+            if self._in_place.get(brand) == active[brand].number:
+                continue
+            try:
+                is_first = await catch_up(self._database, brand) is not None
+            except Exception as error:  # noqa: BLE001 - one brand never stops the others
+                log.warning("profile.waits", brand=brand, error=type(error).__name__)
+                continue
+            if is_first:
+                log.info("profile.in_force", brand=brand, version=active[brand].version)
+                self.look_again()
 
     def look_again(self) -> None:
         """Lets `run` refresh at once: this process has changed something that is kept here."""

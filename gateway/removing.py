@@ -6,13 +6,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from gateway.brands import load_library
+from gateway.brands import load_versions
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.inbound.directory import is_feed
 from gateway.store import standings
 from gateway.store.destinations import REMOVED, load_destinations
-from gateway.store.profiles import load_profiles, lock_profiles
+from gateway.store.profiles import coming, in_force, lock_profiles
 from gateway.store.removing import count_owed_to
 from gateway.store.standings import lock_standings
 
@@ -37,7 +37,7 @@ class Verdict(StrEnum):
     # Work feeds go with their organization; receipts and notifications are the gateway's own.
     NOT_A_BRANDS_FEED = "not_a_brands_feed"
     NAMED_BY_PROFILE = "named_by_profile"
-    # The profile that names it no more came a moment ago: ask again.
+    # The profile that names it no more took force a moment ago: ask again.
     DROPPED_JUST_NOW = "dropped_just_now"
     OWED = "owed"
 
@@ -74,12 +74,14 @@ async def _judge(connection: Transaction, one: Destination | None, now: datetime
         return Verdict.ALREADY_REMOVED
     if one.audience is not Audience.ENTERPRISE or not is_feed(one):
         return Verdict.NOT_A_BRANDS_FEED
-    of_brand = [row for row in await load_profiles(connection) if row.brand == one.owner]
-    profile = (await load_library(connection)).active.get(one.owner)
-    # One that cannot be read may name anything.
-    is_unreadable = profile is None and any(row.state == "active" for row in of_brand)
-    if is_unreadable or (profile is not None and one.name in profile.asked):
-        return Verdict.NAMED_BY_PROFILE
-    if any(now - row.imported_at < KNOWN_WITHIN for row in of_brand):
+    versions = await load_versions(connection)
+    mine = [each for each in versions.activations if each.brand == one.owner]
+    deciding = in_force(mine, now).get(one.owner)
+    for each in (*([deciding] if deciding else []), *coming(mine, now)):
+        profile = versions.profiles.get((each.brand, each.version))
+        # One that cannot be read may name anything.
+        if profile is None or one.name in profile.asked:
+            return Verdict.NAMED_BY_PROFILE
+    if deciding is not None and now - deciding.effective_at < KNOWN_WITHIN:
         return Verdict.DROPPED_JUST_NOW
     return Verdict.DONE

@@ -1,8 +1,8 @@
 """Feeds by cursor in tests: brands with one, relays that fill them, and reading them by HTTP."""
 
-from gateway.brands import import_profile
 from gateway.outbound.feed import FeedPublisher
 from gateway.outbound.relay import Relay
+from tests.importing import import_profile
 from tests.edge import bearer
 from tests.inbound import BRANDS
 

@@ -18,7 +18,6 @@ import orjson
 from sqlalchemy import select, text
 
 from gateway.app import Gateway
-from gateway.brands import import_profile
 from gateway.core.ids import Kind, canonical_id
 from gateway.inbound.clock import Clock
 from gateway.inbound.entry import Entry
@@ -26,6 +25,7 @@ from gateway.inbound.record import RawRecord
 from gateway.settings import Settings
 from gateway.store import codec, tables
 from gateway.store.ledger import Ledger, read_ledger
+from tests.importing import import_profile
 from tests.keys import SEALING_KEY
 from tests.statements import Said, statements_within
 
@@ -241,7 +241,13 @@ async def import_brands(gateway: Gateway, *brands: str) -> None:
 
 def make_gateway(database_url: str, prefix: str = PREFIX) -> Gateway:
     settings = {"database_url": database_url, "topic_prefix": prefix, "kafka_servers": "off"}
-    return Gateway(Settings(**settings, secret_keys=SEALING_KEY))
+    return patient(Gateway(Settings(**settings, secret_keys=SEALING_KEY)))
+
+
+def patient(gateway: Gateway) -> Gateway:
+    """A gateway that reads profiles again when a test says so, and not because the test takes its time."""
+    gateway.keeper.good_for = float("inf")
+    return gateway
 
 
 def staff(url: str) -> None:
@@ -278,7 +284,7 @@ async def opened(staffed_url: str, *brands: str, prefix: str = PREFIX) -> AsyncI
 @asynccontextmanager
 async def joined(road: Road) -> AsyncIterator[Road]:
     """Another process on the same database."""
-    gateway = Gateway(road.gateway.settings)
+    gateway = patient(Gateway(road.gateway.settings))
     try:
         await gateway.keeper.refresh()
         other = Road(gateway)

@@ -2,8 +2,8 @@
 
 import orjson
 
-from gateway.brands import import_profile
 from gateway.outbound.poll_queue import PollQueue
+from tests.importing import import_profile
 from tests.inbound import BRANDS
 
 

@@ -1,9 +1,10 @@
 """A brand's next profile version with destinations of a test's own."""
 
-from gateway.brands import import_profile
 from gateway.core.commands import ConfirmedBy
 from gateway.store.applied import Stands, note_applied
 from gateway.store.bulk import Writes
+
+from tests.importing import import_profile
 
 
 def with_destination(text, *members, name="feed.harborline", topic="feed.harborline.v1"):

@@ -10,7 +10,6 @@ from pathlib import Path
 import orjson
 from sqlalchemy import func, select
 
-from gateway.brands import import_profile
 from gateway.children import Child
 from gateway.core.ids import Kind, canonical_id
 from gateway.destination_secrets import show_secret
@@ -20,6 +19,7 @@ from gateway.store import codec
 from gateway.store.deliveries import Operator
 from gateway.store.tables import delivery, destination, lane
 from tests.faults.forked import Forked
+from tests.importing import import_profile
 from tests.inbound import START, Road, make_gateway, offer, provider
 from tests.keys import SEALING_KEY
 from tests.partner_webhook import text_with_webhook

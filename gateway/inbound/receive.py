@@ -78,7 +78,7 @@ class Receiver:
         database: Database,
         numbers: Numbers,
         doors: Doors,
-        directory: Callable[[], Directory],
+        directory: Callable[[], Awaitable[Directory]],
         committed: Callable[[Sequence[Entry], Collection[str]], object],
         hand_over: HandOver | None = None,
     ) -> None:
@@ -135,7 +135,7 @@ class Receiver:
 
     async def release_resolved(self) -> int:
         """Releases what waits for a reason that its brand's profile knows by now; returns how much there was."""
-        active = self._directory().active.values()
+        active = (await self._directory()).active.values()
         in_force = {one.brand: InForce(one.brand, one.reasons, one.version) for one in active}
         return await self._until_uncontended(lambda: self._release_resolved(in_force))
 
@@ -172,7 +172,7 @@ class Receiver:
                 yield _Batch(Writes(connection), await self._clock.now(connection), handing)
 
     async def _receive(self, records: Sequence[RawRecord], waking: Waking) -> list[Entry]:
-        directory = self._directory()
+        directory = await self._directory()
         await self._reserve(len(records))
         async with self._transaction() as batch:
             fresh = await _at_first_sight(batch.writes.connection, records)
@@ -255,7 +255,7 @@ class Receiver:
             await writes.make()
 
     async def _reprocess(self, limit: int, waking: Waking) -> int:
-        directory = self._directory()
+        directory = await self._directory()
         await self._reserve(limit)
         async with self._transaction() as batch:
             rows = await inbox.claim_requeued(batch.writes.connection, limit)
@@ -265,7 +265,7 @@ class Receiver:
         return len(rows)
 
     async def _release_parked(self, waking: Waking) -> int:
-        directory = self._directory()
+        directory = await self._directory()
         await self._reserve(waking.at_most)
         async with self._transaction() as batch:
             ready = await find_ready(batch.writes.connection, WAKES_AT_MOST)
@@ -275,7 +275,7 @@ class Receiver:
         return len(settled)
 
     async def _expire(self, margin: timedelta, limit: int) -> int:
-        directory = self._directory()
+        directory = await self._directory()
         await self._reserve(limit)
         async with self._transaction() as batch:
             connection, now = batch.writes.connection, batch.now
@@ -294,7 +294,7 @@ class Receiver:
         return len(released.records) + len(released.deliveries)
 
     async def _give_up(self, patience: timedelta, limit: int) -> int:
-        directory = self._directory()
+        directory = await self._directory()
         await self._reserve(limit)
         async with self._transaction() as batch:
             connection, now = batch.writes.connection, batch.now

@@ -69,7 +69,7 @@ def load_folder(path: Path, *, at: datetime | None = None) -> tuple[Profiles, tu
         if profile is not None:
             good.append(profile)
     good, clashes = _without_clashes(good)
-    in_force = [each for each in good if at is None or each.effective_at <= at]
+    in_force = [each for each in good if at is None or each.effective_at is None or each.effective_at <= at]
     active = {each.brand: each.version for each in sorted(in_force, key=lambda each: each.version)}
     return Profiles.of(good, active=active), (*problems, *clashes)
 

@@ -141,12 +141,15 @@ class Feed(Part):
 
 
 class Profile(Part):
-    """One version of a brand's profile. `account` is the name of the enterprise that owns the brand."""
+    """One version of a brand's profile. `account` is the name of the enterprise that owns the brand.
+
+    `effective_at` is the moment that the version is to take force; None: as soon as it is activated.
+    """
 
     brand: Name
     account: Name
     version: Annotated[StrictInt, Field(ge=1)]
-    effective_at: AwareDatetime
+    effective_at: AwareDatetime | None = None
     complete_reasons: tuple[CompleteReason, ...] = ()
     decline_reasons: tuple[PlainReason, ...] = ()
     cancel_reasons: tuple[PlainReason, ...] = ()

@@ -1,29 +1,46 @@
-"""Versions of brand profiles as documents, with their state and author. What they mean is `mapping`'s to say."""
+"""Versions of brand profiles as documents, and the activations that say which of them is in force when.
+
+What the documents mean is `mapping`'s to say.
+"""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text
 
 from gateway.core.values import dataclass
+from gateway.store.bulk import upsert
 from gateway.store.dialect import is_sqlite
-from gateway.store.tables_control import profile
+from gateway.store.tables_control import activation, in_place, profile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
+# The version of an activation that takes back what was to happen at its moment.
+TAKEN_BACK = 0
+
+
+class State(StrEnum):
+    """Of a version. `draft`: it has never been meant to be in force; `retired`: it has been. Values are stable."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileRow:
-    """One version. `state`: draft | active | retired; the active one with the latest `effective_at` is in force."""
+    """One version; it never changes."""
 
     brand: str
     version: int
-    state: str
-    effective_at: datetime
     digest: str
     author: str
     reason: str
@@ -31,8 +48,57 @@ class ProfileRow:
     imported_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewActivation:
+    """From `effective_at` on `brand` goes by `version`; `TAKEN_BACK`: what was to happen at that moment does not."""
+
+    brand: str
+    version: int
+    effective_at: datetime
+    author: str
+    reason: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation(NewActivation):
+    """One that is kept, under the number that tells which was made last."""
+
+    number: int
+
+
+def holding(activations: Iterable[Activation]) -> list[Activation]:
+    """Those that were not taken back, by their moments. Of one brand and moment the last made stands for all."""
+    last = {(one.brand, one.effective_at): one for one in sorted(activations, key=lambda one: one.number)}
+    mine = (one for one in last.values() if one.version != TAKEN_BACK)
+    return sorted(mine, key=lambda one: (one.effective_at, one.number))
+
+
+def in_force(activations: Iterable[Activation], at: datetime) -> dict[str, Activation]:
+    """By brand, the activation whose version is in force at that moment."""
+    return {one.brand: one for one in holding(activations) if one.effective_at <= at}
+
+
+def coming(activations: Iterable[Activation], at: datetime) -> list[Activation]:
+    """Those that take force after that moment, the next one first."""
+    return [one for one in holding(activations) if one.effective_at > at]
+
+
+def states(rows: Iterable[ProfileRow], activations: Sequence[Activation], at: datetime) -> dict[tuple[str, int], State]:
+    """What each version is at that moment. One that is in force, or has been, and is to be again is scheduled."""
+    found = {(row.brand, row.version): State.DRAFT for row in rows}
+    by_state: Mapping[State, Iterable[Activation]] = {
+        State.RETIRED: (one for one in holding(activations) if one.effective_at <= at),
+        State.SCHEDULED: coming(activations, at),
+        State.ACTIVE: in_force(activations, at).values(),
+    }
+    for state, those in by_state.items():
+        found |= {(one.brand, one.version): state for one in those}
+    return found
+
+
 async def lock_profiles(connection: AsyncConnection) -> None:
-    """Until the transaction ends nobody else brings a version into force; whoever reads does not wait."""
+    """Until the transaction ends nobody else keeps or activates a version; whoever reads does not wait."""
     if not is_sqlite(connection):
         await connection.execute(text(f"LOCK TABLE {profile.name} IN SHARE ROW EXCLUSIVE MODE"))
 
@@ -43,27 +109,46 @@ async def load_profiles(connection: AsyncConnection) -> list[ProfileRow]:
     return [ProfileRow(**row) for row in rows]
 
 
-async def read_stamp(connection: AsyncConnection) -> tuple[tuple[str, int, str], ...]:
-    """What changes when any version does: cheap to ask often."""
-    query = select(profile.c.brand, profile.c.version, profile.c.state).order_by(profile.c.brand, profile.c.version)
-    return tuple((brand, version, state) for brand, version, state in await connection.execute(query))
+async def find_profile(connection: AsyncConnection, brand: str, version: int) -> ProfileRow | None:
+    """One version of a brand."""
+    query = select(profile).where(profile.c.brand == brand, profile.c.version == version)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else ProfileRow(**row)
 
 
-async def activate_profile(connection: AsyncConnection, row: ProfileRow) -> None:
-    """Inserts a version as the active one of its brand; the one active so far is retired."""
-    await connection.execute(
-        update(profile).where(profile.c.brand == row.brand, profile.c.state == "active").values(state="retired")
-    )
-    await connection.execute(
-        insert(profile).values(
-            brand=row.brand,
-            version=row.version,
-            state=row.state,
-            effective_at=row.effective_at,
-            digest=row.digest,
-            author=row.author,
-            reason=row.reason,
-            document=row.document,
-            imported_at=row.imported_at,
-        )
-    )
+async def load_activations(connection: AsyncConnection) -> list[Activation]:
+    """Every activation, in the order in which they were made."""
+    rows = (await connection.execute(select(activation).order_by(activation.c.number))).mappings()
+    return [Activation(**row) for row in rows]
+
+
+async def read_stamp(connection: AsyncConnection) -> tuple[int, int]:
+    """What changes when a version or an activation comes: cheap to ask often."""
+    newest = select(func.coalesce(func.max(activation.c.number), 0)).scalar_subquery()
+    row = (await connection.execute(select(func.count(), newest).select_from(profile))).one()
+    return row[0], row[1]
+
+
+async def keep_profile(connection: AsyncConnection, row: ProfileRow) -> None:
+    """Inserts a version. The caller holds `lock_profiles`."""
+    members = ("brand", "version", "digest", "author", "reason", "document", "imported_at")
+    await connection.execute(insert(profile).values({name: getattr(row, name) for name in members}))
+
+
+async def add_activation(connection: AsyncConnection, new: NewActivation) -> Activation:
+    """Appends an activation. The caller holds `lock_profiles`: numbers are committed in their order."""
+    members = ("brand", "version", "effective_at", "author", "reason", "made_at")
+    values = {name: getattr(new, name) for name in members}
+    made = insert(activation).values(values).returning(activation.c.number)
+    return Activation(number=(await connection.execute(made)).scalar_one(), **values)
+
+
+async def load_in_place(connection: AsyncConnection) -> dict[str, int]:
+    """By brand, the number of the activation that its destinations and its account's settings go by."""
+    rows = await connection.execute(select(in_place.c.brand, in_place.c.activation))
+    return {brand: number for brand, number in rows}
+
+
+async def note_in_place(connection: AsyncConnection, one: Activation) -> None:
+    """Keeps that destinations and settings go by this activation from now on."""
+    await upsert(connection, in_place, [{"brand": one.brand, "activation": one.number}])

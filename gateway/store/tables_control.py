@@ -7,19 +7,39 @@ from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Tab
 from gateway.store.columns import Moment, Number
 from gateway.store.tables import metadata
 
-# One version of a brand profile. `state`: draft | active | retired.
+# One version of a brand profile: never changed. Which is in force, `activation` says.
 profile = Table(
     "profile",
     metadata,
     Column("brand", String(100), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("state", String(10), nullable=False),
-    Column("effective_at", Moment, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("author", String(100), nullable=False),
     Column("reason", Text, nullable=False),
     Column("document", Text, nullable=False),
     Column("imported_at", Moment, nullable=False),
+)
+
+# Append-only. Of a brand's activations whose moment has come the latest is in force; of one moment the last made holds,
+# and one of version 0 takes back what was to happen then.
+activation = Table(
+    "activation",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("brand", String(100), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+
+# The activation that a brand's destinations and its account's settings go by: what is behind is brought up to date.
+in_place = Table(
+    "in_place",
+    metadata,
+    Column("brand", String(100), primary_key=True),
+    Column("activation", Number, nullable=False),
 )
 
 # A key by which somebody calls the HTTP edge. `owner` is the number of the account or organization; operators, who have

@@ -3,7 +3,6 @@
 import orjson
 import pytest
 
-from gateway.brands import import_profile
 from gateway.core.values import replace
 from gateway.keys import Wanted, create_key
 from gateway.mapping.problems import Level
@@ -13,6 +12,7 @@ from gateway.store.accounts import load_accounts, save_account
 from gateway.store.deliveries import Operator
 from gateway.store.keys import CallerKind, find_by_public_key
 from tests.edge import acknowledge, bearer, envelope, job_offer, poll, post_in, put_in, serving
+from tests.importing import import_profile
 from tests.inbound import BRANDS, LAKESIDE, PREFIX, START, Message, enterprise, provider
 from tests.keys import SEALING_KEY, make_key
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from gateway.brands import import_profile
 from gateway.store.deliveries import Operator
 from gateway.store.releasing import requeue
 from tests.edge import envelope, post_in
+from tests.importing import import_profile
 from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, Message
 from tests.keys import make_key
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.brands import import_profile
 from gateway.core.outcomes import Why
 from gateway.inbound import connect_shapes, shapes
 from gateway.inbound.http import connect as incoming
@@ -17,6 +16,7 @@ from gateway.outbound import poll_queue
 from gateway.outbound.http import connect as outgoing
 from gateway.web import bodies, failed_calls
 from tests.edge import bearer, post_in, post_signed, serving
+from tests.importing import import_profile
 from tests.inbound import opened
 from tests.keys import make_key
 from tests.partners import BRANDS

@@ -5,15 +5,15 @@ import asyncio
 import pytest
 from sqlalchemy import select, text
 
-from gateway.brands import import_profile
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
 from gateway.owners import CannotOwn
 from gateway.store.destinations import NewDestination, put_destinations
+from gateway.store.profiles import in_force, load_activations
 from gateway.store.standings import lock_standings
 from gateway.store.tables import account, delivery, destination, lane
-from gateway.store.tables_control import profile
 from tests.eventually import eventually
+from tests.importing import import_profile
 from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider
 from tests.keys import make_key
 from tests.mapping_versions import harborline
@@ -41,8 +41,9 @@ async def test_accounts_that_are_made_at_once_are_accounts_of_their_own(road):
 async def test_one_of_several_versions_imported_at_once_is_in_force(road):
     found = await asyncio.wait_for(asyncio.gather(*(import_(road, harborline(one)) for one in (2, 3, 4, 2))), 60)
     assert any(one.profiles for one in found)
-    rows = await road.rows(profile, profile.c.brand == "harborline")
-    assert [row["version"] for row in rows if row["state"] == "active"] == [4]
+    async with road.database.snapshot() as connection:
+        activations = await load_activations(connection)
+    assert in_force(activations, activations[-1].effective_at)["harborline"].version == 4
 
 
 async def test_what_releases_a_lane_that_a_relay_records_and_the_relay_do_not_wait_for_each_other(staffed_postgres_url):

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from gateway.brands import import_profile
 from gateway.outbound.relay import Relay
+from tests.importing import import_profile
 from tests.inbound import BRANDS, offer, provider
 from tests.outbound import RecordingPublisher
 

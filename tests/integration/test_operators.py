@@ -4,7 +4,6 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from gateway.brands import import_profile
 from gateway.core.ids import Kind, canonical_id
 from gateway.outbound.relay import Relay
 from gateway.store import ledger
@@ -13,6 +12,7 @@ from gateway.store.record_queries import find_record, list_records, receipts_of,
 from gateway.store.releasing import Verdict, requeue
 from gateway.store.tables import delivery, event
 from gateway.store.tables_control import operator_action
+from tests.importing import import_profile
 from tests.inbound import EVERGREEN, START, enterprise, offer, provider
 from tests.mapping_versions import harborline
 from tests.outbound import RecordingPublisher

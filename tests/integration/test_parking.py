@@ -4,9 +4,9 @@ from itertools import permutations
 
 import pytest
 
-from gateway.brands import import_profile
 from gateway.store import codec
 from gateway.store.tables import appointment, delivery, reference
+from tests.importing import import_profile
 from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, START, enterprise, joined, offer, opened, provider
 
 

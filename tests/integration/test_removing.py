@@ -30,7 +30,7 @@ async def name_board(road, version=2, *more):
 async def drop_board(road, version=3):
     """What the import warns of; it came long ago."""
     found = await bring_in(road, with_destination(harborline(version)))
-    await road.execute("UPDATE profile SET imported_at = :then", then=0 if road.database.is_sqlite else _LONG_AGO)
+    await road.execute("UPDATE activation SET effective_at = :then", then=0 if road.database.is_sqlite else _LONG_AGO)
     return [(one.level, one.what) for one in found.problems]
 
 

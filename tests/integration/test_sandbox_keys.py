@@ -2,12 +2,12 @@
 
 import pytest
 
-from gateway.brands import import_profile
 from gateway.core.ids import Kind, canonical_id
 from gateway.keys import Wanted
 from gateway.store import tables
 from gateway.store.keys import CallerKind
 from tests.edge import bearer, envelope, job_offer, post_in, post_signed, serving
+from tests.importing import import_profile
 from tests.inbound import BRANDS, EVERGREEN, LAKESIDE, enterprise, offer, opened, provider
 from tests.keys import make_key
 

@@ -50,7 +50,7 @@ async def held(road):
         database,
         Numbers(gateway.database),
         gateway.doors,
-        lambda: gateway.keeper.directory,
+        gateway.keeper.get_directory,
         lambda _entries, _owed: None,
     )
     yield Held(receiver, database)

@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
-from gateway.brands import import_profile
 from gateway.store.delivery_queries import list_unmatched
+from tests.importing import import_profile
 from tests.inbound import BRANDS, START, offer, provider
 from tests.statements import statements_within
 

@@ -215,14 +215,29 @@ def upgrade() -> None:
         "profile",
         sa.Column("brand", sa.String(100), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(10), nullable=False),
-        sa.Column("effective_at", MOMENT, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("author", sa.String(100), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("imported_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("brand", "version", name="pk_profile"),
+    )
+    op.create_table(
+        "activation",
+        sa.Column("number", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("brand", sa.String(100), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("effective_at", MOMENT, nullable=False),
+        sa.Column("author", sa.String(100), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_activation"),
+    )
+    op.create_table(
+        "in_place",
+        sa.Column("brand", sa.String(100), nullable=False),
+        sa.Column("activation", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("brand", name="pk_in_place"),
     )
     op.create_table(
         "access_key",
