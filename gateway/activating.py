@@ -10,6 +10,7 @@ from gateway.core.document import stamp
 from gateway.core.values import dataclass
 from gateway.in_force import LEAD, bring_in, moment_of
 from gateway.mapping.profile import Profile, parse_profile
+from gateway.store.clock import read_now
 from gateway.store.operators import Action, write_action
 from gateway.store.profiles import (
     TAKEN_BACK,
@@ -96,7 +97,7 @@ async def activate(
     async with database.transaction() as connection:
         await lock_profiles(connection)
         wanted = _Switch(brand, version, "activate", operator, at, plain_webhooks, lead)
-        return await _switch(database, connection, wanted)
+        return await _switch(connection, wanted)
 
 
 async def roll_back(
@@ -105,13 +106,13 @@ async def roll_back(
     """Has `brand` go by the version again that was in force before the present one; what is scheduled stays so."""
     async with database.transaction() as connection:
         await lock_profiles(connection)
-        by_then = await database.now(connection) + lead
+        by_then = await read_now(connection) + lead
         mine = [one for one in await load_activations(connection) if one.brand == brand]
         before = find_before(one.version for one in holding(mine) if one.effective_at <= by_then)
         if before is None:
             return Refused(WhyNot.NOTHING_BEFORE)
         wanted = _Switch(brand, before, "rollback", operator, None, plain_webhooks, lead)
-        return await _switch(database, connection, wanted)
+        return await _switch(connection, wanted)
 
 
 async def take_back(
@@ -120,7 +121,7 @@ async def take_back(
     """Takes back that `version` is to take force; None where that is done."""
     async with database.transaction() as connection:
         await lock_profiles(connection)
-        now = await database.now(connection)
+        now = await read_now(connection)
         mine = [one for one in await load_activations(connection) if one.brand == brand]
         scheduled = [one for one in coming(mine, now) if one.version == version]
         if not scheduled:
@@ -153,7 +154,7 @@ def find_before(versions: Iterable[int]) -> int | None:
     return line[-2] if len(line) > 1 else None
 
 
-async def _switch(database: Database, connection: Transaction, switch: _Switch) -> Switched | Refused:
+async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refused:
     brand, version = switch.brand, switch.version
     row = await find_profile(connection, brand, version)
     if row is None:
@@ -162,13 +163,11 @@ async def _switch(database: Database, connection: Transaction, switch: _Switch) 
     profile = parse_profile(row.document, file=file)
     if not isinstance(profile, Profile):
         return Refused(WhyNot.UNFIT, problems=profile)
-    misfits = await find_misfits(
-        database, connection, profile, file=file, plain_webhooks=switch.plain_webhooks
-    )
+    misfits = await find_misfits(connection, profile, file=file, plain_webhooks=switch.plain_webhooks)
     if misfits:
         return Refused(WhyNot.UNFIT, problems=misfits)
     activations = await load_activations(connection)
-    now = await database.now(connection)
+    now = await read_now(connection)
     moment = moment_of(activations, brand, now, _wanted(switch, profile, now), switch.lead)
     if isinstance(moment, str):
         return Refused(WhyNot.BAD_MOMENT, moment)

@@ -83,9 +83,7 @@ class Gateway:
     def make_receiver(self) -> Receiver:
         """A receiver with numbers of its own: two of one process do not wait for each other's blocks."""
         numbers = Numbers(self.database)
-        return Receiver(
-            self.database, numbers, self.doors, self.keeper.get_directory, self._received, self.hand_over
-        )
+        return Receiver(self.database, numbers, self.doors, self.keeper.get_directory, self._received, self.hand_over)
 
     def _received(self, entries: Sequence[Entry], owed: Collection[str]) -> None:
         self._wake_kinds(owed)

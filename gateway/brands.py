@@ -18,6 +18,7 @@ from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.source import dotted
 from gateway.mapping.webhook_url import find_url_fault
 from gateway.owners import may_name_account
+from gateway.store.clock import read_now
 from gateway.store.destinations import NewDestination, load_destinations
 from gateway.store.operators import Action, write_action
 from gateway.store.profiles import (
@@ -89,10 +90,10 @@ async def import_profile(
         digest = hashlib.sha256(text.encode()).hexdigest()
         unfit = _find_taken(profile, digest, rows, file)
         if any((row.brand, row.version) == (profile.brand, profile.version) for row in rows) and not unfit:
-            return await _as_it_is(database, connection, profile, rows, problems)
-        unfit += await find_misfits(database, connection, profile, file=file, plain_webhooks=plain_webhooks)
+            return await _as_it_is(connection, profile, rows, problems, file)
+        unfit += await find_misfits(connection, profile, file=file, plain_webhooks=plain_webhooks)
         activations = await load_activations(connection)
-        now = await database.now(connection)
+        now = await read_now(connection)
         moment = moment_of(activations, profile.brand, now, profile.effective_at, lead)
         if isinstance(moment, str) and not draft:
             unfit += (Problem(file, profile.line_of("effective_at"), "effective_at", moment),)
@@ -134,21 +135,23 @@ async def import_profile(
 
 
 async def _as_it_is(
-    database: Database,
     connection: Transaction,
     profile: Profile,
     rows: Sequence[ProfileRow],
     problems: tuple[Problem, ...],
+    file: str,
 ) -> Imported:
-    """A version that is there already. The one in force is put in force again: its destinations may have been lost."""
+    """A version that is there already. The one in force is put in force again, in case something of it was lost."""
     activations = [one for one in await load_activations(connection) if one.brand == profile.brand]
-    now = await database.now(connection)
+    now = await read_now(connection)
     state = states(rows, activations, now)[profile.brand, profile.version]
-    released, effective = Released(), {}
+    released = Released()
+    effective: dict[str, datetime] = {}
     if state is State.ACTIVE:
         one = in_force(activations, now)[profile.brand]
         released = await put_in_force(connection, profile, one, now)
         effective = {profile.brand: one.effective_at}
+        problems = (*problems, *[dropped async for dropped in _find_dropped(connection, profile, file)])
     for one in coming(activations, now):
         if one.version == profile.version:
             effective.setdefault(profile.brand, one.effective_at)
@@ -188,19 +191,19 @@ def _find_taken(profile: Profile, digest: str, rows: Sequence[ProfileRow], file:
     newest = max((row.version for row in mine), default=0)
     if any(row.version == profile.version and row.digest != digest for row in mine):
         what = "is taken by other content: give the next one"
-    elif profile.version < newest and not any(row.version == profile.version for row in mine):
-        what = f"is older than version {newest}"
+    elif profile.version < newest:
+        what = f"is older than version {newest}: give the next one"
     else:
         return ()
     return (Problem(file, profile.line_of("version"), "version", what),)
 
 
 async def find_misfits(
-    database: Database, connection: Transaction, profile: Profile, *, file: str, plain_webhooks: bool
+    connection: Transaction, profile: Profile, *, file: str, plain_webhooks: bool
 ) -> tuple[Problem, ...]:
     """What keeps a version that is good in itself from being in force beside what is there. Under `lock_profiles`."""
     rows, activations = await load_profiles(connection), await load_activations(connection)
-    now = await database.now(connection)
+    now = await read_now(connection)
     deciding = {(one.brand, one.version) for one in (*in_force(activations, now).values(), *coming(activations, now))}
     found = [
         *_find_changed(profile, await load_destinations(connection), file),
@@ -352,6 +355,6 @@ async def load_versions(connection: Transaction) -> Versions:
     return Versions(profiles, tuple(await load_activations(connection)))
 
 
-async def load_library(connection: Transaction, at: datetime) -> Profiles:
-    """Every version that is kept, with the ones in force at that moment."""
-    return (await load_versions(connection)).at(at)
+async def load_library(connection: Transaction) -> Profiles:
+    """Every version that is kept, with the ones in force now."""
+    return (await load_versions(connection)).at(await read_now(connection))

@@ -13,7 +13,8 @@ import structlog
 import typer
 import uvloop
 
-from gateway.cli_brands_lifecycle import brands
+from gateway.cli_brands import brands
+from gateway.cli_brands_lifecycle import activate_, list_, rollback, show_
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
@@ -37,6 +38,10 @@ from gateway.topics import CannotRun, prepare
 log = structlog.get_logger(__name__)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+brands.command("list")(list_)
+brands.command("show")(show_)
+brands.command("activate")(activate_)
+brands.command("rollback")(rollback)
 brands.command("reconcile")(reconcile_)
 deliveries.command("unconfirmed")(unconfirmed)
 destinations.command("backfill")(backfill_)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from gateway.activating import Refused, Switched, WhyNot, activate, roll_back, take_back
-from gateway.cli_brands import brands, problem_rows
+from gateway.cli_brands import problem_rows
 from gateway.cli_database import ask
 from gateway.cli_output import (
     NOT_SO,
@@ -30,6 +30,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.profiles import TAKEN_BACK, State, coming, in_force, load_activations, load_profiles, states
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gateway.store.database import Database
@@ -44,36 +45,34 @@ async def _load(database: Database) -> tuple[list[ProfileRow], list[Activation],
         return await load_profiles(connection), await load_activations(connection), now
 
 
-@brands.command("list")
 def list_(*, json: Json = False) -> None:
     """List the brands: the version in force and since when, what is scheduled, and drafts."""
     rows, activations, now = ask(_load)
     deciding, state = in_force(activations, now), states(rows, activations, now)
-    listed = []
-    for brand in sorted({row.brand for row in rows}):
-        one = deciding.get(brand)
-        scheduled = [each for each in coming(activations, now) if each.brand == brand]
-        listed.append(
-            {
-                "brand": brand,
-                "in_force": one.version if one else None,
-                "since": plain({"since": one.effective_at})["since"] if one else None,
-                "scheduled": [
-                    {"version": each.version, **plain({"effective_at": each.effective_at})} for each in scheduled
-                ],
-                "drafts": [row.version for row in rows if row.brand == brand and state[brand, row.version] is State.DRAFT],
-            }
-        )
-    if json:
-        show_json(listed)
-        return
-    for each in listed:
-        each["scheduled"] = ", ".join(f"v{one['version']} at {one['effective_at']}" for one in each["scheduled"])
-        each["drafts"] = ", ".join(f"v{version}" for version in each["drafts"])
-    show(listed, as_json=False)
+    listed = [
+        {
+            "brand": brand,
+            "in_force": deciding[brand].version if brand in deciding else None,
+            "since": deciding[brand].effective_at if brand in deciding else None,
+            "scheduled": [plain(_moment(one)) for one in coming(activations, now) if one.brand == brand],
+            "drafts": [row.version for row in rows if row.brand == brand and state[brand, row.version] is State.DRAFT],
+        }
+        for brand in sorted({row.brand for row in rows})
+    ]
+    show([plain(one if json else {**one, **_in_words(one)}) for one in listed], as_json=json)
 
 
-@brands.command("show")
+def _moment(one: Activation) -> dict[str, Any]:
+    return {"version": one.version, "effective_at": one.effective_at}
+
+
+def _in_words(brand: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "scheduled": ", ".join(f"v{one['version']} at {one['effective_at']}" for one in brand["scheduled"]),
+        "drafts": ", ".join(f"v{version}" for version in brand["drafts"]),
+    }
+
+
 def show_(
     brand: Brand,
     version: Annotated[int | None, typer.Argument(help="only this version")] = None,
@@ -113,10 +112,13 @@ def _version(row: ProfileRow, state: State) -> dict[str, Any]:
 def _activation(one: Activation) -> dict[str, Any]:
     members = plain(asdict(one))
     del members["brand"], members["number"]
-    return {**members, "version": None if one.version == TAKEN_BACK else one.version, "taken_back": one.version == TAKEN_BACK}
+    return {
+        **members,
+        "version": None if one.version == TAKEN_BACK else one.version,
+        "taken_back": one.version == TAKEN_BACK,
+    }
 
 
-@brands.command("activate")
 def activate_(
     brand: Brand,
     version: Annotated[int, typer.Argument(help="one that was imported")],
@@ -138,13 +140,10 @@ def activate_(
         _show_taken_back(brand, version, ask(lambda database: take_back(database, brand, version, operator)), json=json)
         return
     plain_webhooks = read_settings().webhook_plain
-    found = ask(
-        lambda database: activate(database, brand, version, operator, at=moment, plain_webhooks=plain_webhooks)
-    )
+    found = ask(lambda database: activate(database, brand, version, operator, at=moment, plain_webhooks=plain_webhooks))
     _show_switch(brand, found, json=json)
 
 
-@brands.command()
 def rollback(brand: Brand, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
     """Go back to the version that was in force before the present one, in three seconds."""
     operator = Operator(author=author, reason=insist_on_reason(reason))

@@ -1,4 +1,4 @@
-"""When a version takes force, and what comes with it: destinations, its account's settings, what waited for its reasons.
+"""When a version takes force, and what comes with it: destinations, settings of its account, what waited for it.
 
 Destinations that a version names and that are not there yet are made with its activation, so that none misses an event
 that it decided; everything else is changed at its moment, by whoever comes first.

@@ -80,7 +80,7 @@ async def reconcile(database: Database, brand: str, destination: str | None, ope
         for one in chosen:
             if one.owner != brand or one.audience is not Audience.ENTERPRISE:
                 return WhyNot.NOT_THE_BRANDS
-        named = await _named(connection, brand, await database.now(connection))
+        named = await _named(connection, brand)
         targets = [one for one in confirming(chosen) if one.name in named and one.state != REMOVED]
         if not targets:
             return WhyNot.NOT_CONFIRMED_THERE
@@ -110,9 +110,7 @@ async def backfill(database: Database, name: str, since: datetime | None, operat
         if not is_feed(destination):
             return WhyNot.NO_FEED
         is_brands = destination.audience is Audience.ENTERPRISE
-        if is_brands and name not in await _named(
-            connection, destination.owner, await database.now(connection)
-        ):
+        if is_brands and name not in await _named(connection, destination.owner):
             return WhyNot.NOT_NAMED_BY_PROFILE
         jobs = await find_untold(connection, destination, since)
     items = [NewItem("snapshot", number, destination.number) for number in jobs]
@@ -127,9 +125,9 @@ async def backfill(database: Database, name: str, since: datetime | None, operat
     )
 
 
-async def _named(connection: Transaction, brand: str, now: datetime) -> Collection[str]:
+async def _named(connection: Transaction, brand: str) -> Collection[str]:
     """The destinations that the brand's profile in force names."""
-    profile = (await load_library(connection, now)).active.get(brand)
+    profile = (await load_library(connection)).active.get(brand)
     return () if profile is None else profile.asked.keys()
 
 

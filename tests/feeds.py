@@ -2,8 +2,8 @@
 
 from gateway.outbound.feed import FeedPublisher
 from gateway.outbound.relay import Relay
-from tests.importing import import_profile
 from tests.edge import bearer
+from tests.importing import import_profile
 from tests.inbound import BRANDS
 
 

@@ -3,7 +3,6 @@
 from gateway.core.commands import ConfirmedBy
 from gateway.store.applied import Stands, note_applied
 from gateway.store.bulk import Writes
-
 from tests.importing import import_profile
 
 

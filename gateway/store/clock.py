@@ -6,6 +6,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sqlalchemy import func, select
+
+from gateway.store.dialect import is_sqlite
+from gateway.store.prepared import fetch
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +19,15 @@ if TYPE_CHECKING:
 _GOOD_FOR = 10.0
 _SET_BACK = timedelta(minutes=1)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_NOW = select(func.clock_timestamp())
+
+
+async def read_now(connection: AsyncConnection) -> datetime:
+    """The present: the database's clock on PostgreSQL, this machine's on SQLite."""
+    if is_sqlite(connection):
+        return datetime.now(UTC)
+    [(moment,)] = await fetch(connection, _NOW)
+    return moment  # type: ignore[no-any-return]
 
 
 class DatabaseClock:

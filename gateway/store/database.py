@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asyncpg import Record
-from sqlalchemy import event, func, select
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.store.prepared import driver_of, fetch
+from gateway.store.clock import read_now
+from gateway.store.prepared import driver_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
 # What every function of `store` works in; nobody else looks inside.
 Transaction = AsyncConnection
@@ -28,8 +29,6 @@ _SQLITE_PRAGMAS = (
 # Statements here go by key. A plan made while the planner believes a table small (it is new, or was just emptied)
 # would read all of it, for every batch, until the next analysis.
 _POSTGRESQL_SETTINGS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
-
-_NOW = select(func.clock_timestamp())
 
 _WHOLE_TABLES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 _ONLY_READS = "gateway_only_reads"
@@ -118,10 +117,7 @@ class Database:
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """The present: the database's clock on PostgreSQL, this machine's on SQLite."""
-        if self.is_sqlite:
-            return datetime.now(UTC)
-        [(moment,)] = await fetch(connection, _NOW)
-        return moment  # type: ignore[no-any-return]
+        return await read_now(connection)
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -145,8 +145,8 @@ async def add_activation(connection: AsyncConnection, new: NewActivation) -> Act
 
 async def load_in_place(connection: AsyncConnection) -> dict[str, int]:
     """By brand, the number of the activation that its destinations and its account's settings go by."""
-    rows = await connection.execute(select(in_place.c.brand, in_place.c.activation))
-    return {brand: number for brand, number in rows}
+    rows = await connection.execute(select(in_place))
+    return {row.brand: row.activation for row in rows}
 
 
 async def note_in_place(connection: AsyncConnection, one: Activation) -> None:

@@ -316,7 +316,7 @@ async def test_commands_work_beside_a_running_gateway(tmp_path, database_url, ka
 
         _brands(tmp_path, harborline(2, complete="  - {code: INV, label: Invoice sent, outcome: completes}\n"))
         imported = read_json(await run("brands", "import", "--reason", "they asked for it", "--json"))
-        assert imported["imported"][0]["released"]["records"] == 1
+        assert imported["imported"][0]["state"] == "scheduled", "every process is to know of it before it decides"
         await eventually(lambda: _is_balanced_and_delivered(ask), within=60)
         assert await states("--state", "unmapped") == []
         assert "problem" not in {row["level"] for row in await ask("doctor")}

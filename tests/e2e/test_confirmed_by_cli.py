@@ -39,7 +39,7 @@ async def _drop(url):
     async with opened(url) as road:
         await road.receive(offer("A-3"))
         await bring_in(road, PLAIN)
-        await road.execute("UPDATE profile SET imported_at = :then", then=_long_ago(road))
+        await road.execute("UPDATE activation SET effective_at = :then", then=_long_ago(road))
 
 
 async def _drain(url):

@@ -107,7 +107,10 @@ async def test_a_version_that_was_followed_by_another_does_not_come_back(road):
     )
     assert (await import_(road, moved)).profiles
     found = await import_(road, MAPLEGROVE)
-    assert (found.profiles, [problem.what for problem in found.problems]) == ((), ["is older than version 2"])
+    assert (found.profiles, [problem.what for problem in found.problems]) == (
+        (),
+        ["is older than version 2: give the next one"],
+    )
     (feed,) = await road.rows(destination, destination.c.name == "feed.maplegrove")
     assert feed["settings"] == '{"topic":"feed.maplegrove.v2"}'
 
