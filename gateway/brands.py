@@ -346,6 +346,11 @@ class Versions:
         readable = {brand: self.profiles[key] for brand, key in active.items() if key in self.profiles}
         return Profiles(readable, self.profiles)
 
+    def expected(self, moment: datetime) -> list[Profile]:
+        """The ones in force at that moment, and those that will be."""
+        later = ((one.brand, one.version) for one in coming(self.activations, moment))
+        return [*self.at(moment).active.values(), *(self.profiles[key] for key in later if key in self.profiles)]
+
 
 async def load_versions(connection: Transaction) -> Versions:
     """Every version that is kept: those that were checked when they were imported."""

@@ -73,6 +73,11 @@ class Keeper:
         return self._profiles
 
     @property
+    def expected(self) -> list[Profile]:
+        """The profiles in force, and those that will be."""
+        return self._versions.expected(self._now())
+
+    @property
     def own_topics(self) -> Mapping[str, tuple[str, str]]:
         """By topic, the brand and the account that are heard there."""
         self._keep_up()

@@ -46,20 +46,22 @@ def make_cluster(settings: Settings) -> Cluster:
 def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
     """The topics that the gateway reads: shared ones, one per account, brands' own, where brands confirm.
 
-    And one of each organization that has a work feed by topic.
+    And one of each organization that has a work feed by topic. Those of scheduled versions are among them.
     """
     names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
     work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
     names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
-    profiles = keeper.profiles.active.values()
+    profiles = keeper.expected
     names += [profile.inbound.topic for profile in profiles if profile.inbound]
     names += [confirmations_topic(profile.brand) for profile in profiles if confirms_by_topic(profile)]
     return [f"{settings.topic_prefix}{name}" for name in names]
 
 
 def outbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
-    """The topics that the gateway writes to."""
+    """The topics that the gateway writes to, or will by a scheduled version."""
     topics = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
+    named = (one for profile in keeper.expected for one in profile.destinations)
+    topics |= {one.settings["topic"] for one in named if one.kind is DestinationKind.KAFKA}
     return [f"{settings.topic_prefix}{topic}" for topic in sorted(topics)]
 
 
@@ -93,7 +95,7 @@ async def prepare(settings: Settings) -> list[str]:
 async def insist_on_no_topics(keeper: Keeper) -> None:
     """Raises where a profile in force has a destination that is a topic: without Kafka nothing would ever go there."""
     await keeper.refresh()
-    for profile in keeper.profiles.active.values():
+    for profile in keeper.expected:
         topics = [one.name for one in profile.destinations if one.kind is DestinationKind.KAFKA]
         if topics:
             raise CannotRun(

@@ -123,8 +123,9 @@ async def _has_claimed(connection) -> bool:
 class MortalReceiver(Receiver):
     async def receive(self, records):
         reach("batch.1")
-        # Numbers are taken in transactions of their own, before.
+        # Numbers are taken, and what is known is read again, in transactions of their own, before.
         await self._reserve(len(records))
+        await self._directory()
         async with while_doing("batch"):
             return await super().receive(records)
 

@@ -18,6 +18,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.profiles import State, load_activations, load_profiles, states
 from gateway.store.tables import account, delivery, destination, event
 from gateway.store.tables_control import activation, in_place, operator_action
+from gateway.topics import inbound_topics, outbound_topics
 from tests.eventually import eventually
 from tests.importing import AT_ONCE
 from tests.inbound import BRANDS, START, ago, joined, offer, provider, stamp
@@ -323,6 +324,20 @@ async def test_settings_change_with_the_version_and_not_before(road):
     assert await catch_up(road.database, "harborline") is not None
     assert await settings_of(road) == ("feed.harborline.v2", "problems")
     assert await catch_up(road.database, "harborline") is None, "somebody was first"
+
+
+async def test_topics_of_a_scheduled_version_are_made_before_it_takes_force(road):
+    moved = with_destination(harborline(2), topic="feed.harborline.v2")
+    await import_(road, at(moved, in_an_hour()))
+    first = text_of("ironpeak")
+    second = first.replace("version: 1\n", "version: 2\n", 1).replace("claims.ironpeak.v1", "new.v1")
+    for text in (first, at(second, in_an_hour())):
+        await import_(road, text)
+    gateway = road.gateway
+    await gateway.keeper.refresh()
+    assert {"t.feed.harborline.v1", "t.feed.harborline.v2"} <= set(outbound_topics(gateway.settings, gateway.keeper))
+    assert {"t.claims.ironpeak.v1", "t.new.v1"} <= set(inbound_topics(gateway.settings, gateway.keeper))
+    assert "t.new.v1" not in gateway.keeper.own_topics
 
 
 async def settings_of(road):

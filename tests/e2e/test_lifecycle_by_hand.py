@@ -1,0 +1,94 @@
+"""Versions of profiles as operators meet them: their commands, words and exit codes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.e2e.test_cli import NOT_SO, USAGE, Terminal
+from tests.inbound import stamp
+from tests.mapping_versions import harborline
+
+AGREED = ("--author", "kim", "--reason", "as agreed")
+
+
+@pytest.fixture
+def terminal(tmp_path, staffed_url):
+    return Terminal(tmp_path, DATABASE_URL=staffed_url)
+
+
+@pytest.fixture
+def bring(terminal):
+    """Imports a version of harborline's profile."""
+
+    def bring(version, *words):
+        (terminal.folder / "profile.yaml").write_text(harborline(version), encoding="utf-8")
+        [imported] = terminal.ask("brands", "import", "profile.yaml", *words, *AGREED)["imported"]
+        return imported
+
+    return bring
+
+
+def listed(terminal):
+    return {row["brand"]: row for row in terminal.ask("brands", "list")}["harborline"]
+
+
+def test_a_draft_is_activated_for_a_moment_to_come_and_taken_back(terminal, bring):
+    assert bring(2, "--draft")["state"] == "draft"
+    before = listed(terminal)
+    assert (before["in_force"], before["scheduled"], before["drafts"]) == (1, [], [2])
+    later = stamp(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    told = terminal.run("brands", "activate", "harborline", "2", "--at", later, *AGREED)
+    assert f"in force from {later}: harborline v2" in told
+    assert listed(terminal)["scheduled"] == [{"version": 2, "effective_at": later}]
+    assert f"v2 at {later}" in terminal.run("brands", "list")
+    assert "taken back" in terminal.run("brands", "activate", "harborline", "2", "--take-back", *AGREED)
+    assert listed(terminal) == before
+    shown = terminal.ask("brands", "show", "harborline")
+    assert [(one["version"], one["state"]) for one in shown["versions"]] == [(1, "active"), (2, "draft")]
+    assert [(one["version"], one["author"], one["reason"]) for one in shown["activations"]][1:] == [
+        (2, "kim", "as agreed"),
+        (None, "kim", "as agreed"),
+    ]
+
+
+def test_an_import_says_when_it_takes_force_and_can_be_gone_back_from(terminal, bring):
+    imported = bring(2)
+    assert imported["state"] == "scheduled"
+    assert imported["released"] == {"records": 0, "deliveries": 0}
+    gone_back = terminal.ask("brands", "rollback", "harborline", *AGREED)
+    assert gone_back["version"] == 1
+    assert [(one["version"], one["effective_at"]) for one in listed(terminal)["scheduled"]] == [
+        (2, imported["effective_at"]),
+        (1, gone_back["effective_at"]),
+    ]
+
+
+def test_a_version_is_shown_with_its_document(terminal, bring):
+    bring(2, "--draft")
+    assert terminal.run("brands", "show", "harborline", "2", "--document") == harborline(2)
+    [version] = terminal.ask("brands", "show", "harborline", "2")["versions"]
+    assert (version["author"], version["reason"], len(version["digest"])) == ("kim", "as agreed", 64)
+
+
+def test_what_cannot_be_done_is_said(terminal, bring):
+    later = stamp(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    bring(2, "--draft")
+    terminal.run("brands", "activate", "harborline", "2", "--at", later, *AGREED)
+    for words, told, code in (
+        (("activate", "harborline", "9", *AGREED), "there is no such version", NOT_SO),
+        (("activate", "harborline", "1", *AGREED), "version 1 is in force", NOT_SO),
+        (("activate", "harborline", "2", "--at", "2020-01-01T00:00:00Z", *AGREED), "is past", NOT_SO),
+        (("activate", "harborline", "1", "--at", later, *AGREED), "version 2 takes force at", NOT_SO),
+        (("activate", "harborline", "2", "--at", "monday", *AGREED), "2026-03-01T00:00:00Z", USAGE),
+        (("activate", "harborline", "2", "--at", later, "--take-back", *AGREED), "without --at", USAGE),
+        (("activate", "harborline", "2"), "--reason", USAGE),
+        (("activate", "harborline", "1", "--take-back", *AGREED), "not scheduled", NOT_SO),
+        (("rollback", "harborline", *AGREED), "no other version", NOT_SO),
+        (("rollback", "harborline"), "--reason", USAGE),
+        (("show", "nobody"), "there is no nobody", NOT_SO),
+        (("show", "harborline", "9"), "no version 9", NOT_SO),
+        (("show", "harborline", "--document"), "say of which version", USAGE),
+    ):
+        assert told in terminal.run("brands", *words, code=code)
+    refused = terminal.ask("brands", "activate", "harborline", "9", *AGREED, code=NOT_SO)
+    assert refused["refused"] == "unknown_version"
