@@ -57,7 +57,8 @@ def test_an_import_says_when_it_takes_force_and_can_be_gone_back_from(terminal, 
     assert imported["released"] == {"records": 0, "deliveries": 0}
     gone_back = terminal.ask("brands", "rollback", "harborline", *AGREED)
     assert gone_back["version"] == 1
-    assert [(one["version"], one["effective_at"]) for one in listed(terminal)["scheduled"]] == [
+    made = terminal.ask("brands", "show", "harborline")["activations"]
+    assert [(one["version"], one["effective_at"]) for one in made][1:] == [
         (2, imported["effective_at"]),
         (1, gone_back["effective_at"]),
     ]
