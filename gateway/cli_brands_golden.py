@@ -63,7 +63,7 @@ def mutate(path: Folder = None, *, brand: OfBrand = None, json: Json = False) ->
     count, rows = 0, []
     for file in files if brand is None else [file for file in files if file.parent.name == brand]:
         tried = _tried(file, json=json)
-        count += tried.count
+        count += tried.changes
         rows += [
             {"file": one.file, "line": one.line, "member": one.member, "change": one.what} for one in tried.unnoticed
         ]

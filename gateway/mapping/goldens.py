@@ -38,17 +38,29 @@ class OwnDocument:
     record_type: str | None = None
 
 
-def goldens(
-    profile: Profile, documents: Sequence[OwnDocument] = (), told: Sequence[Example] | None = None
-) -> Iterator[Golden]:
-    """Every golden file of `profile`. `told`: its examples, where they are at hand already.
+def goldens(profile: Profile, documents: Sequence[OwnDocument] = ()) -> Iterator[Golden]:
+    """Every golden file of `profile`."""
+    yield from translations(profile, documents)
+    yield from messages(profile, examples(profile))
 
-    The brand's first destination has a file for every message, or for why it is not sent; each other destination has
-    one file that says which of them it gets, and a polled one in which words of Connect.
+
+def translations(profile: Profile, documents: Sequence[OwnDocument]) -> Iterator[Golden]:
+    """What each document says as a canonical message, or why it says nothing."""
+    for own in documents:
+        message = translate_own(profile, own.document, own.record_type)
+        if isinstance(message, NotTranslated):
+            refusal = {"refused": message.reason.value, "field": message.field, "detail": message.detail}
+            yield f"{own.name}.refused.json", pretty(refusal)
+        else:
+            yield f"{own.name}.json", pretty({member: getattr(message, member) for member in _SAID})
+
+
+def messages(profile: Profile, told: Sequence[Example]) -> Iterator[Golden]:
+    """What the destinations get of the examples that are `told`.
+
+    The first has a file for every message, or for why it is not sent; each other one has a single file that says which
+    of them it gets, and a polled one in which words of Connect.
     """
-    told = examples(profile) if told is None else told
-    for document in documents:
-        yield _translation(profile, document)
     for destination in profile.destinations[:1]:
         for example in told:
             yield _message(profile, destination, example)
@@ -79,14 +91,6 @@ def _name(example: Example) -> str:
     return f"{example.stored.type}.{short_name(example)}"
 
 
-def _translation(profile: Profile, own: OwnDocument) -> Golden:
-    message = translate_own(profile, own.document, own.record_type)
-    if isinstance(message, NotTranslated):
-        refusal = {"refused": message.reason.value, "field": message.field, "detail": message.detail}
-        return f"{own.name}.refused.json", pretty(refusal)
-    return f"{own.name}.json", pretty({member: getattr(message, member) for member in _SAID})
-
-
 def _message(profile: Profile, destination: Destination, example: Example) -> Golden:
     name = _name(example)
     verdict = wants(profile, destination, example.event)
@@ -110,7 +114,7 @@ def _in_words(document: Document) -> dict[str, object]:
 def _got(profile: Profile, destination: Destination, example: Example) -> object:
     verdict = wants(profile, destination, example.event)
     if isinstance(verdict, NotWanted):
-        return {"refused": str(verdict.why)}
+        return f"not sent: {verdict.why}"
     if destination.kind is DestinationKind.POLL:
         return list(_handed_out(profile, example))
     return "sent"
@@ -119,9 +123,7 @@ def _got(profile: Profile, destination: Destination, example: Example) -> object
 def _handed_out(profile: Profile, example: Example) -> Iterator[object]:
     """Each entity with its status, which is what a profile has words for; its other members are Connect's own."""
     for part in parts(example.stored, Audience.ENTERPRISE):
-        action = put(
-            part, example.stored, audience=Audience.ENTERPRISE, profile=profile, note_text=example.note_text
-        )
+        action = put(part, example.stored, audience=Audience.ENTERPRISE, profile=profile, note_text=example.note_text)
         if isinstance(action, Unrenderable):
             yield {"refused": action.reason.value, "detail": action.detail}
             continue

@@ -15,7 +15,7 @@ from gateway.core.reasons import Ending
 from gateway.core.values import dataclass
 from gateway.mapping.examples import examples
 from gateway.mapping.expression_changes import changed_expressions
-from gateway.mapping.goldens import goldens
+from gateway.mapping.goldens import messages, translations
 from gateway.mapping.problems import Problem
 from gateway.mapping.profile import CanceledAs, Profile
 from gateway.mapping.profile_roads import Some
@@ -23,7 +23,7 @@ from gateway.mapping.source import dotted, line_of
 
 if TYPE_CHECKING:
     from gateway.mapping.examples import Example
-    from gateway.mapping.goldens import OwnDocument
+    from gateway.mapping.goldens import Golden, OwnDocument
     from gateway.mapping.source import Path, Source
 
 _OTHER: Final[Mapping[object, str]] = {
@@ -52,22 +52,21 @@ class Mutation:
 
 
 class Tried(NamedTuple):
-    """How many changes were made, and those that no golden file would notice."""
+    """How many `changes` were made, and those that no golden file would notice."""
 
-    count: int
+    changes: int
     unnoticed: tuple[Problem, ...]
 
 
 def try_mutations(source: Source, documents: Sequence[OwnDocument]) -> Tried:
     """Changes each rule of the profile in `source`, which has to have passed its check."""
     profile = Profile.model_validate(source.members)
-    told = examples(profile)
-    kept = Counter(text for _, text in goldens(profile, documents, told))
+    kept = _Kept(documents, examples(profile), profile)
     count = 0
     unnoticed: list[Problem] = []
     for mutation in mutations(source.members):
         count += 1
-        if not _is_noticed(source.members, mutation, documents, told, kept):
+        if not _is_noticed(source.members, mutation, kept):
             line = line_of(source.lines, mutation.path) + mutation.below
             unnoticed.append(Problem(source.file, line, dotted(mutation.path), mutation.what))
     return Tried(count, tuple(unnoticed))
@@ -130,26 +129,44 @@ def _leaves(value: object, path: Path) -> Iterator[tuple[Path, object]]:
         yield path, value
 
 
-def _is_noticed(
-    members: Mapping[str, object],
-    mutation: Mutation,
-    documents: Sequence[OwnDocument],
-    told: Sequence[Example],
-    kept: Counter[str],
-) -> bool:
+class _Kept:
+    """What there is to compare with: the texts that the profile itself makes of its documents and its examples."""
+
+    def __init__(self, documents: Sequence[OwnDocument], told: Sequence[Example], profile: Profile) -> None:
+        self.documents, self.told = documents, told
+        self._read = Counter(text for _, text in translations(profile, documents))
+        self._sent = Counter(text for _, text in messages(profile, told))
+
+    def reads_as(self, mutant: Profile) -> bool:
+        return _are(self._read, translations(mutant, self.documents))
+
+    def sends_as(self, mutant: Profile, told: Sequence[Example]) -> bool:
+        return _are(self._sent, messages(mutant, told))
+
+
+def _are(kept: Counter[str], made: Iterator[Golden]) -> bool:
+    left = Counter(kept)
+    for _, text in made:
+        if left[text] == 0:
+            return False
+        left[text] -= 1
+    return left.total() == 0
+
+
+def _is_noticed(members: Mapping[str, object], mutation: Mutation, kept: _Kept) -> bool:
     try:
         mutant = Profile.model_validate(_changed(members, mutation.path, mutation.value))
     except ValidationError:
         # Nobody could import it.
         return True
+    section = str(mutation.path[0])
+    if section in {"inbound", "custom"}:
+        return not kept.reads_as(mutant)
+    if section == "tables" and not kept.reads_as(mutant):
+        return True
     # Examples are made with the reasons of the profile, and with nothing else that is changed here.
-    retold = examples(mutant) if str(mutation.path[0]).endswith("_reasons") else told
-    left = Counter(kept)
-    for _, text in goldens(mutant, documents, retold):
-        if left[text] == 0:
-            return True
-        left[text] -= 1
-    return left.total() > 0
+    told = examples(mutant) if section.endswith("_reasons") else kept.told
+    return not kept.sends_as(mutant, told)
 
 
 def _changed(value: object, path: Path, to: object) -> object:

@@ -102,7 +102,9 @@ def test_an_old_reader_is_asked_only_where_the_new_version_promises_it(written):
 def test_that_a_message_names_its_version_is_no_break(written):
     schema = (ACCEPTED / "schema.json").read_text(encoding="utf-8")
     example = (ACCEPTED / "examples" / "plain.json").read_text(encoding="utf-8")
-    later = [text.replace("accepted/v1/", "accepted/v2/").replace("accepted.v1", "accepted.v2") for text in (schema, example)]
+    later = [
+        text.replace("accepted/v1/", "accepted/v2/").replace("accepted.v1", "accepted.v2") for text in (schema, example)
+    ]
     narrower = json.loads(later[0])
     narrower["properties"]["data"]["properties"]["status"]["enum"] = ["scheduled"]
     first, second = (json.loads(schema), json.loads(example)), (json.loads(later[0]), json.loads(later[1]))

@@ -14,7 +14,7 @@ def source_of(text):
 
 def unnoticed(text, *documents):
     tried = try_mutations(source_of(text), documents)
-    assert tried.count > len(tried.unnoticed)
+    assert tried.changes > len(tried.unnoticed)
     return {(one.member, one.what): one.line for one in tried.unnoticed}
 
 
@@ -64,6 +64,7 @@ def test_an_entry_and_a_leaf_that_nothing_uses_are_listed_on_their_own_lines():
         "default: |",
         "  {",
         "    id: id,",
+        "    code: data.code,",
         "    state: code('states', data.status),",
         "    title: default(data.job.title, data.job.number)",
         "  }",
