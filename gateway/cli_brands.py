@@ -28,11 +28,11 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 @brands.command()
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
-    files = _profiles_in(path or read_settings().brands)
+    files = profiles_in(path or read_settings().brands)
     found: list[Problem] = []
     for file in files:
         found += check_text(file.read_text(encoding="utf-8"), file=str(file))[1]
-    _show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
+    show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
 
 
 @brands.command(name="import")
@@ -43,7 +43,7 @@ def import_(path: Folder = None, *, author: Author = "unknown", reason: Reason =
     """
     settings = read_settings()
     path = path or settings.brands
-    _profiles_in(path)
+    profiles_in(path)
     terms = {"author": author, "reason": reason}
     imported = ask(lambda database: import_folder(database, path, **terms, plain_webhooks=settings.webhook_plain))
     sealer, by = settings.sealer, Operator(**terms)
@@ -65,7 +65,7 @@ async def _unsigned(database: Database) -> dict[str, int]:
         return await find_unsigned(connection, await database.now(connection))
 
 
-def _profiles_in(path: Path) -> list[Path]:
+def profiles_in(path: Path) -> list[Path]:
     """The profiles that `path` names; the end of the program where there is none."""
     if not path.exists():
         fail(f"there is no {path}", USAGE)
@@ -112,7 +112,8 @@ def _problem_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
+def show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
+    """The problems, or `nothing` where there are none; the end of the program where there are errors."""
     if problems or json:
         show(_problem_rows(problems), as_json=json)
     else:
