@@ -55,7 +55,7 @@ def diff(
     files = {word: _read_file(word) for word in (from_, to) if _is_file(word)}
 
     async def compared(database: Database) -> tuple[Terms, Size, Found]:
-        async with database.snapshot() as connection:
+        async with database.snapshot(by_keys=True) as connection:
             versions = {word: files.get(word) or await _get_version(connection, brand, word) for word in (from_, to)}
             terms = Terms(
                 before=versions[from_],
