@@ -141,7 +141,9 @@ def _show(terms: Terms, size: Size, found: Found, *, json: bool) -> None:
     rows = list(_rows(found))
     if not rows:
         return
-    show([{name: row[name] for name in ("kind", "what", "destination", "count")} for row in rows[:_SHOWN]], as_json=False)
+    show(
+        [{name: row[name] for name in ("kind", "what", "destination", "count")} for row in rows[:_SHOWN]], as_json=False
+    )
     if len(rows) > _SHOWN:
         typer.echo(f"and {len(rows) - _SHOWN} more kinds: --json has all")
     for row in rows[:_SHOWN]:

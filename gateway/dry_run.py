@@ -97,9 +97,7 @@ async def compare(connection: Transaction, terms: Terms, advance: Callable[[int]
     return Found(differing, groups)
 
 
-async def _compare_events(
-    connection: Transaction, terms: Terms, groups: Groups, advance: Callable[[int], None]
-) -> int:
+async def _compare_events(connection: Transaction, terms: Terms, groups: Groups, advance: Callable[[int], None]) -> int:
     comparison, differing = Comparison(terms.before, terms.after), 0
     async for page in read_events(connection, terms.before.brand, terms.since, terms.limit):
         notes = await load_notes(connection, {event.note.number for event in page if event.note})

@@ -75,7 +75,9 @@ async def _count(connection: AsyncConnection, table: Table, condition: ColumnEle
     return int((await connection.execute(query)).scalar_one())
 
 
-def _page(query: Select[tuple[object, ...]], table: Table, before: int | None, limit: int) -> Select[tuple[object, ...]]:
+def _page(
+    query: Select[tuple[object, ...]], table: Table, before: int | None, limit: int
+) -> Select[tuple[object, ...]]:
     query = query if before is None else query.where(table.c.number < before)
     return query.order_by(table.c.number.desc()).limit(min(PAGE, limit))
 
