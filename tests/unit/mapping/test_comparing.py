@@ -59,6 +59,8 @@ def test_a_code_that_changes_is_told_from_and_to_wherever_the_brand_has_it():
     assert compared(own, own.replace("code: U", "code: OPEN")) == expected
     hidden = custom("default: '{claim: subject}'")
     assert compared(hidden, hidden.replace("code: U", "code: OPEN")) == [], "the message says nothing of it"
+    more = hidden.replace("code: U", "code: OPEN").replace("subject}", "subject, what: type}")
+    assert compared(hidden, more) == [(Kind.MEMBERS_CHANGED, "what")]
 
 
 def test_reasons_are_found_anew_from_what_was_given():
