@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from bench import delivery, delivery_faults, delivery_owed, edge, main_road, polling
+from bench import delivery, delivery_faults, delivery_owed, diff, edge, main_road, polling
 from bench.ground import ground
 from bench.report import leave
 from gateway.telemetry import start_logging
@@ -19,6 +19,7 @@ BENCHES = {
     "bulkheads": (delivery_faults.bulkheads,),
     "crash": (delivery_faults.crash,),
     "owed": (delivery_owed.figures,),
+    "diff": (diff.figures,),
 }
 USUAL = ("main_road", "edge", "polling", "delivery")
 
