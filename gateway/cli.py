@@ -14,6 +14,7 @@ import typer
 import uvloop
 
 from gateway.cli_brands import brands
+from gateway.cli_brands_coverage import coverage_
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
@@ -37,6 +38,7 @@ from gateway.topics import CannotRun, prepare
 log = structlog.get_logger(__name__)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+brands.command("coverage")(coverage_)
 brands.command("reconcile")(reconcile_)
 deliveries.command("unconfirmed")(unconfirmed)
 destinations.command("backfill")(backfill_)
