@@ -29,10 +29,14 @@ _MOST_NAMED = 6
 Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one file; GATEWAY_BRANDS by default")]
 Of = Annotated[list[str] | None, typer.Option("--brand", help="only this brand; repeatable")]
 Page = Annotated[Path | None, typer.Option("--html", help="write it as one page, too", dir_okay=False)]
-Sheet = Annotated[Path | None, typer.Option("--csv", help="write it with a row for each combination, too", dir_okay=False)]
+Sheet = Annotated[
+    Path | None, typer.Option("--csv", help="write it with a row for each combination, too", dir_okay=False)
+]
 
 
-def coverage_(path: Folder = None, *, brand: Of = None, html: Page = None, csv: Sheet = None, json: Json = False) -> None:
+def coverage_(
+    path: Folder = None, *, brand: Of = None, html: Page = None, csv: Sheet = None, json: Json = False
+) -> None:
     """Show what becomes of every event, standing and reason: sent as what, held, refused, or missing (exit 1).
 
     Of each brand its newest version: one brand in full, several as counts with what is missing.
@@ -114,21 +118,21 @@ def _show_one(coverage: Coverage) -> None:
     table = Table()
     for name in ("event", "job stands", "becomes", "reasons", *(["to"] if several else [])):
         table.add_column(name, overflow="fold")
-    before = None
+    before: tuple[str, str] | None = None
     for cell, reasons in folded(coverage):
-        kind = cell.happening.type
-        if before not in {None, kind}:
+        kind, stands = cell.happening.type.value, str(cell.happening.standing)
+        if before is not None and before[0] != kind:
             table.add_section()
         told = [marks(cell, destinations)] if several else []
         texts = (
-            "" if kind == before else kind.value,
-            str(cell.happening.standing),
+            "" if before is not None and before[0] == kind else kind,
+            "" if before == (kind, stands) else stands,
             f"{SIGNS[cell.fate]} {becomes(cell)}",
             _named(reasons),
             *told,
         )
         table.add_row(*(Text(text) for text in texts), style="bold red" if cell.fate is Fate.MISSING else None)
-        before = kind
+        before = (kind, stands)
     console.print(table)
     if several:
         told_of = "  ".join(f"{number} {name}" for number, name in enumerate(destinations, start=1))
@@ -150,7 +154,10 @@ def _counted(coverage: Coverage) -> str:
 
 def _show_several(covered: list[Coverage]) -> None:
     show(
-        [{"brand": each.brand, "version": each.version, **{str(f): n for f, n in each.counts.items()}} for each in covered],
+        [
+            {"brand": each.brand, "version": each.version, **{str(f): n for f, n in each.counts.items()}}
+            for each in covered
+        ],
         as_json=False,
     )
     missing = [row for each in covered for row in _missing(each)]

@@ -82,8 +82,6 @@ def becomes(cell: Cell) -> str:
     match cell.fate:
         case Fate.SENT:
             return f"sent as {cell.code}"
-        case Fate.HELD:
-            return f"held: the {cell.why} waits"
         case Fate.NOT_ASKED_FOR:
             return "not asked for"
         case _:
@@ -157,7 +155,9 @@ def _lines(coverage: Coverage) -> list[Line]:
 
 def _line(event: str, visit: str, cells: Mapping[Standing, Cell]) -> Line:
     first = next(iter(cells.values()))
-    return Line(event, visit, reason_of(first), _label_of(first), tuple(cells.get(each) for each in _JOBS))
+    reason = first.happening.reason
+    label = _label_of(first) or (f"{reason.kind} reason" if reason else "")
+    return Line(event, visit, reason_of(first), label, tuple(cells.get(each) for each in _JOBS))
 
 
 def _label_of(cell: Cell) -> str:

@@ -18,7 +18,7 @@ from gateway.core.visibility import Audience
 from gateway.mapping.codes import Code, Refusal, Standing, find_code, standing_of
 from gateway.mapping.examples import examples
 from gateway.mapping.happenings import COMPLETIONS, Happening, changes_of_status, happenings
-from gateway.mapping.render import Unrenderable, render
+from gateway.mapping.render import Unrenderable, WhyNot, render
 from gateway.mapping.wanted import Wanted, WhyUnwanted, holds, wants
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def _cell(profile: Profile, happening: Happening, nearest: Mapping[_Likeness, Ex
         return Cell(happening, Fate.HELD, why=Waits.DELIVERY, told=always, told_of_changes=on_change)
     made = render(profile, example.stored, audience=Audience.ENTERPRISE, note_text=example.note_text)
     if isinstance(made, Unrenderable):
-        return Cell(happening, Fate.MISSING, why=f"{made.reason} {made.detail}".rstrip())
+        # Which standing has no code is in the cell.
+        detail = "" if made.reason is WhyNot.NO_CODE_FOR_STATUS else made.detail
+        return Cell(happening, Fate.MISSING, why=f"{made.reason} {detail}".rstrip())
     code = find_code(profile.codes, happening.standing)
     sent = None if isinstance(code, Refusal) else code
     return Cell(happening, Fate.SENT, code=sent, told=always, told_of_changes=on_change)
@@ -124,7 +126,9 @@ def _asked(
     always: list[str] = []
     on_change: list[str] = []
     whys: list[str] = []
-    events = [replace(event, changes=(Change.STATUS,) if is_change else ()) for is_change in changes_of_status(happening)]
+    events = [
+        replace(event, changes=(Change.STATUS,) if is_change else ()) for is_change in changes_of_status(happening)
+    ]
     for destination in profile.destinations:
         if destination.sandbox:
             continue

@@ -133,13 +133,13 @@ def _reasons(kind: EventType, standing: Standing, lists: ReasonLists) -> Iterabl
             # Of a job that was completed as a whole; one whose visits completed it says no reason.
             completing = [each for each in lists.complete if each.outcome is Ending.COMPLETES]
             return (None, *_given(lists, ReasonKind.COMPLETE, completing, other=False))
-        case (EventType.JOB_DECLINED | EventType.JOB_SNAPSHOT), Closure.DECLINED:
+        case ((EventType.JOB_DECLINED | EventType.JOB_SNAPSHOT), Closure.DECLINED):
             # Where there is a list, a reason is asked for.
             said = _given(lists, ReasonKind.DECLINE, lists.decline)
             return said if lists.decline else (None, *said)
-        case (EventType.JOB_DECLINED | EventType.JOB_SNAPSHOT), Closure.WITHDRAWN:
+        case ((EventType.JOB_DECLINED | EventType.JOB_SNAPSHOT), Closure.WITHDRAWN):
             return (None, *_given(lists, ReasonKind.CANCEL, lists.cancel))
-        case (EventType.JOB_CANCELED | EventType.JOB_SNAPSHOT), Closure.CANCELED:
+        case ((EventType.JOB_CANCELED | EventType.JOB_SNAPSHOT), Closure.CANCELED):
             return (None, *_given(lists, ReasonKind.CANCEL, lists.cancel))
         case EventType.APPOINTMENT_CANCELED, _:
             return (None, *_given(lists, ReasonKind.CANCEL, lists.cancel))

@@ -10,6 +10,7 @@ from gateway.core.events import Change, EventType, audiences
 from gateway.core.job import Job, JobStatus, OfferState
 from gateway.core.outcomes import Applied, Ignored, Unmapped
 from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonLists
+from gateway.core.values import replace
 from gateway.core.visibility import Audience, Private, Visibility
 from gateway.mapping.codes import PRODUCIBLE, standing_of
 from gateway.mapping.happenings import ANY_OTHER, COMPLETIONS, Happening, changes_of_status, happenings, standings
@@ -25,18 +26,27 @@ FREE = ReasonLists(DEFAULT_COMPLETE)
 MOST_VISITS = 2
 
 
+def moments_of(job):
+    """When what still counts occurred, in order."""
+    progress = {visit.progress.occurred_at for visit in job.visits if visit.progress}
+    return sorted(progress | ({job.ended.at} if job.ended else set()))
+
+
 class Walk:
     """Every decision on every job that commands can lead to, jobs that differ in nothing that matters taken as one."""
 
     def __init__(self, reasons):
         self.reasons = reasons
+        self.facts = make.facts(reasons=reasons, note=make.note(visibility=Visibility.PUBLIC))
         self.told = defaultdict(set)
         self.unmapped = set()
         self.seen = set()
         self.ahead = []
-        complete, decline, cancel = ([each.code for each in kind] for kind in (reasons.complete, reasons.decline, reasons.cancel))
+        complete, decline, cancel = (
+            [each.code for each in kind] for kind in (reasons.complete, reasons.decline, reasons.cancel)
+        )
         self.complete, self.decline, self.cancel = ([*kind, ANY_OTHER] for kind in (complete, decline, cancel))
-        self.tell(None, make.submit(), 0, number=make.JOB)
+        self.tell(None, make.submit(accept_by=make.minutes(9_000)), 0, number=make.JOB)
         self.tell(None, make.create(), 0, number=make.JOB, actor=make.enterprise())
         self.tell(None, make.create(visit=make.new_visit()), 0, number=make.JOB, actor=make.enterprise())
         while self.ahead:
@@ -45,7 +55,8 @@ class Walk:
                 self.tell(job, command, moment, arrived=at, **refs)
 
     def possible(self, job: Job, at):
-        """What can be asked now; progress also as something that occurred before the latest word and arrives after it."""
+        """What can be asked now; some of it also as what occurred before the latest word and arrives after it."""
+        late = (max(moments_of(job), default=make.NOW) - make.NOW).total_seconds() / 60 - 1
         yield make.submit(details={"title": "other"}), at, {}
         yield commands.AnswerSurvey(rating=5), at, {}
         yield commands.EditNote(Private("other")), at, {}
@@ -57,18 +68,26 @@ class Walk:
             yield from ((commands.DeclineOffer(text), at, {}) for text in (None, *self.decline))
         yield from ((commands.WithdrawOffer(text), at, {}) for text in (None, *self.cancel))
         yield from ((commands.CancelJob(text), at, {}) for text in (None, *self.cancel))
-        yield from ((commands.CompleteJob(text), at, {}) for text in (None, *self.complete))
+        yield from (
+            (commands.CompleteJob(text), moment, {}) for text in (None, *self.complete) for moment in (at, late)
+        )
         yield commands.RestoreJob(), at, {}
         if len(job.visits) < MOST_VISITS:
-            yield commands.AddAppointment(make.new_visit()), at, {"number": make.VISIT + len(job.visits), "appointment": None}
-        for visit in job.visits:
-            yield from ((command, moment, {"appointment": visit.number}) for command, moment in self.of_a_visit(at))
+            yield (
+                commands.AddAppointment(make.new_visit()),
+                at,
+                {"number": make.VISIT + len(job.visits), "appointment": None},
+            )
+        for visit in (each for each in job.visits if not each.has_ended or each.was):
+            yield from (
+                (command, moment, {"appointment": visit.number}) for command, moment in self.of_a_visit(at, late)
+            )
 
-    def of_a_visit(self, at):
+    def of_a_visit(self, at, late):
         yield commands.ChangeAppointment(start=make.minutes(at)), at
         yield commands.DeleteAppointment(), at
         yield from ((commands.CancelAppointment(text), at) for text in (None, *self.cancel))
-        for moment in (at, at - 15):
+        for moment in (at, late):
             yield commands.OnMyWay(), moment
             yield commands.UndoOnMyWay(), moment
             yield commands.StartAppointment(), moment
@@ -77,7 +96,7 @@ class Walk:
 
     def tell(self, job, command, moment, arrived=0, **refs):
         request = make.request(command, at=moment, arrived=max(arrived, moment), **refs)
-        facts = make.facts(now=request.arrived_at, reasons=self.reasons, note=make.note(visibility=Visibility.PUBLIC))
+        facts = replace(self.facts, now=request.arrived_at)
         outcome = decide(job, request, facts)
         if isinstance(outcome, Unmapped):
             self.unmapped.add(type(command))
@@ -92,7 +111,7 @@ class Walk:
             self.told[happening].add(Change.STATUS in event.changes)
 
     def reach(self, job, at):
-        moments = sorted({visit.progress.occurred_at for visit in job.visits if visit.progress} | ({job.ended.at} if job.ended else set()))
+        moments = moments_of(job)
         visits = sorted(
             (
                 visit.status,
