@@ -136,3 +136,18 @@ def test_an_event_that_has_no_expression_or_whose_expression_fails_is_missing():
         expected = {EventType.JOB_ACCEPTED: "", EventType.JOB_OFFERED: "expression_failed"}
         assert cell.why.partition(" ")[0] == expected.get(cell.happening.type, "no_expression")
         assert cell.fate is (Fate.MISSING if cell.why else Fate.SENT)
+
+
+def test_what_is_rendered_stands_as_the_combination_says():
+    rows = ("{status: in_progress, refuse: not_told}", "{status: in_progress, appointment_status: en_route, code: T}")
+    profile = profile_of(PLAIN.replace("{status: in_progress, code: I}", "\n  - ".join(rows)))
+    for cell in cover(profile).cells:
+        assert (cell.fate is Fate.MISSING) is (
+            cell.fate is not Fate.HELD and find_code(profile.codes, cell.happening.standing) is None
+        )
+
+
+def test_what_is_rendered_says_the_reason():
+    cells = covered(custom('default: "merge(data.reason, `{}`)"')).cells
+    assert {cell.fate for cell in cells if cell.happening.reason is None} == {Fate.MISSING}
+    assert {cell.fate for cell in cells if cell.happening.reason is not None} == {Fate.SENT, Fate.HELD}
