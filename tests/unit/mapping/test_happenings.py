@@ -12,7 +12,7 @@ from gateway.core.outcomes import Applied, Ignored, Unmapped
 from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonLists
 from gateway.core.values import replace
 from gateway.core.visibility import Audience, Private, Visibility
-from gateway.mapping.codes import PRODUCIBLE, standing_of
+from gateway.mapping.codes import PRODUCIBLE, Standing, standing_of
 from gateway.mapping.happenings import ANY_OTHER, COMPLETIONS, Happening, changes_of_status, happenings, standings
 from gateway.mapping.standing import snapshot_of
 from tests import factories as make
@@ -149,6 +149,11 @@ def test_whether_the_status_changes_is_as_the_core_has_it(walk):
         assert changes <= set(changes_of_status(happening)), happening
         if len(changes_of_status(happening)) == 1:
             assert changes == set(changes_of_status(happening)), happening
+
+
+def test_what_comes_after_its_job_was_canceled_changes_no_status(walk):
+    afterwards = [each for each in walk.told if each.standing == Standing("complete", "canceled", "canceled")]
+    assert {changes_of_status(each) for each in afterwards} == {(False,)}
 
 
 def test_completions_with_an_unknown_reason_are_not_decided(walk):
