@@ -14,8 +14,9 @@ import typer
 import uvloop
 
 from gateway.cli_brands import brands
-from gateway.cli_brands_golden import golden, mutate
+from gateway.cli_brands_coverage import coverage_
 from gateway.cli_brands_diff import diff
+from gateway.cli_brands_golden import golden, mutate
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 brands.command("diff")(diff)
+brands.command("coverage")(coverage_)
 brands.command("reconcile")(reconcile_)
 brands.command()(golden)
 brands.command()(mutate)
