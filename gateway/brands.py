@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
 from gateway.inbound.directory import is_feed
+from gateway.inbound.held import in_force
 from gateway.inbound.receipts import polled_receipts
 from gateway.mapping.library import Profiles, check_text
 from gateway.mapping.problems import Level, Problem, has_errors
@@ -27,7 +28,7 @@ from gateway.store.destinations import NewDestination, load_destinations, put_de
 from gateway.store.operators import Action, write_action
 from gateway.store.outbox import CHANNEL
 from gateway.store.profiles import ProfileRow, activate_profile, load_profiles, lock_profiles
-from gateway.store.releasing import InForce, Released, release_mapped
+from gateway.store.releasing import Released, release_mapped
 from gateway.store.removing import count_owed_to
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def import_profile(
 
     `plain_webhooks`: this installation may post to http:// addresses.
 
-    In the same transaction everything is released that waited for a reason which it maps. A version that is there
+    In the same transaction everything is released that waited for what it maps. A version that is there
     already with the same content stays as it is; with other content it is a problem. Whoever runs the gateway has the
     new version within three seconds.
     """
@@ -93,9 +94,8 @@ async def import_profile(
         if profile.receipts is not None:
             said = profile.receipts
             await save_account(connection, replace(account, receipts=said.records, receipts_to=said.to))
-        in_force = InForce(profile.brand, profile.reasons, profile.version)
         now = await database.now(connection)
-        released = await release_mapped(connection, in_force, Operator(author=author, reason=reason), now)
+        released = await release_mapped(connection, in_force(profile), Operator(author=author, reason=reason), now)
         # After the lanes of what is released: relays, too, lock lanes before the destinations that they learn of.
         await put_destinations(connection, _destinations(profile))
         dropped = [one async for one in _find_dropped(connection, profile, file)]

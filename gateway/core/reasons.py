@@ -61,18 +61,24 @@ class ReasonLists:
     _index: dict[tuple[ReasonKind, str], Reason] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        lists = {
-            ReasonKind.COMPLETE: self.complete,
-            ReasonKind.DECLINE: self.decline,
-            ReasonKind.CANCEL: self.cancel,
-        }
         index: dict[tuple[ReasonKind, str], Reason] = {}
-        for kind, reasons in lists.items():
+        for kind in ReasonKind:
+            reasons = self.listed(kind)
             for reason in reasons:
                 index.setdefault((kind, reason.label), reason)
             # A code wins over another reason's label.
             index.update({(kind, reason.code): reason for reason in reasons})
         object.__setattr__(self, "_index", index)
+
+    def listed(self, kind: ReasonKind) -> tuple[Reason, ...]:
+        """The list `kind`, in the brand's order."""
+        match kind:
+            case ReasonKind.COMPLETE:
+                return self.complete
+            case ReasonKind.DECLINE:
+                return self.decline
+            case ReasonKind.CANCEL:
+                return self.cancel
 
     def find(self, kind: ReasonKind, text: str) -> Reason | None:
         """The reason that `text` names in the list `kind`, by code or label; None where none does."""

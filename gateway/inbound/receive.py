@@ -16,6 +16,7 @@ from gateway.core.values import replace
 from gateway.inbound.confirmations import confirmed_by
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
 from gateway.inbound.folding import find_companions
+from gateway.inbound.held import in_force
 from gateway.inbound.internal import expiry, unassignment
 from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
@@ -134,10 +135,10 @@ class Receiver:
         return await self._until_uncontended(lambda: self._give_up(patience, limit))
 
     async def release_resolved(self) -> int:
-        """Releases what waits for a reason that its brand's profile knows by now; returns how much there was."""
+        """Releases what waits for something that its brand's profile maps by now; returns how much there was."""
         active = self._directory().active.values()
-        in_force = {one.brand: InForce(one.brand, one.reasons, one.version) for one in active}
-        return await self._until_uncontended(lambda: self._release_resolved(in_force))
+        by_brand = {one.brand: in_force(one) for one in active}
+        return await self._until_uncontended(lambda: self._release_resolved(by_brand))
 
     async def _alone(self, run: Callable[[Waking], Awaitable[_T]]) -> _T:
         """The database refused a record, or one that it wakes: again without waking any; else it was the record."""
@@ -285,10 +286,10 @@ class Receiver:
         self._committed(settled, batch.handing.owed)
         return len(jobs)
 
-    async def _release_resolved(self, in_force: Mapping[str, InForce]) -> int:
+    async def _release_resolved(self, by_brand: Mapping[str, InForce]) -> int:
         async with self._transaction() as batch:
             connection, now = batch.writes.connection, batch.now
-            released = await release_resolved(connection, in_force, _NET, now)
+            released = await release_resolved(connection, by_brand, _NET, now)
             if released.deliveries:
                 await notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)

@@ -19,7 +19,7 @@ from gateway.mapping.codes import Code, Refusal, Standing, find_code, standing_o
 from gateway.mapping.examples import examples
 from gateway.mapping.happenings import COMPLETIONS, Happening, changes_of_status, happenings
 from gateway.mapping.render import Unrenderable, WhyNot, render
-from gateway.mapping.wanted import Wanted, WhyUnwanted, holds, wants
+from gateway.mapping.wanted import Wanted, WhyUnwanted, find_wait, wants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def cover(profile: Profile) -> Coverage:
 
 def _cell(profile: Profile, happening: Happening, nearest: Mapping[_Likeness, Example]) -> Cell:
     example = _as(happening, next(nearest[each] for each in _likenesses(happening) if each in nearest))
-    waits = holds(profile, happening.reason) is not None
+    waits = find_wait(profile, example.event, coded=False) is not None
     if waits and happening.type in COMPLETIONS:
         return Cell(happening, Fate.HELD, why=Waits.ACTION)
     always, on_change, whys = _asked(profile, happening, example.event)

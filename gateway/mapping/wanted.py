@@ -9,7 +9,9 @@ from gateway.core.events import Change, EventType, audiences, audiences_of
 from gateway.core.parties import Side
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
+from gateway.core.waits import Telling, Wait, WaitKind
 from gateway.mapping.codes import Refusal, find_code, standing_in, standing_of
+from gateway.mapping.members import brand_code
 from gateway.mapping.profile_roads import Some
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     from gateway.core.document import StoredEvent
     from gateway.core.events import Event
-    from gateway.core.reasons import GivenReason
     from gateway.mapping.codes import Standing
+    from gateway.mapping.members import Body
     from gateway.mapping.profile import Profile
     from gateway.mapping.profile_roads import Destination
 
@@ -111,8 +113,25 @@ def _asks_for(destination: Destination, event: Seen) -> bool:
     return event.type in destination.events
 
 
-def holds(profile: Profile | None, reason: GivenReason | None) -> str | None:
-    """The text that has to be mapped before the event with this reason can go to the brand; None: nothing waits."""
-    if profile is None or reason is None or reason.code is not None:
+def find_wait(profile: Profile | None, event: Event, *, coded: bool) -> Wait | None:
+    """What has to be mapped before `event` can go to the brand: its reason first; None: nothing waits.
+
+    `coded`: its documents carry the brand's code for how the job stands, so that one must be there.
+    """
+    if profile is None:
         return None
-    return reason.text if profile.reasons.given(reason.kind, reason.text).code is None else None
+    reason = event.reason
+    if reason is not None and reason.code is None and profile.reasons.given(reason.kind, reason.text).code is None:
+        return Wait(WaitKind(reason.kind), reason.text)
+    standing = standing_of(event) if coded else None
+    if standing is None or find_code(profile.codes, standing) is not None:
+        return None
+    return Wait(WaitKind.STATUS, str(standing))
+
+
+def tells(profile: Profile, event_type: str, body: Body) -> Telling:
+    """Whether `profile` has a code for how the job stands in a stored event, refuses it, or is silent."""
+    code = brand_code(event_type, body, profile)
+    if code is None:
+        return Telling.SILENT
+    return Telling.REFUSED if isinstance(code, Refusal) else Telling.TOLD
