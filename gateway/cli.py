@@ -14,6 +14,7 @@ import typer
 import uvloop
 
 from gateway.cli_brands import brands
+from gateway.cli_brands_schema import schema
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 brands.command("reconcile")(reconcile_)
+brands.command()(schema)
 deliveries.command("unconfirmed")(unconfirmed)
 destinations.command("backfill")(backfill_)
 destinations.command("remove")(remove_)
