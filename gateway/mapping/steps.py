@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from jmespath.functions import REVERSE_TYPES_MAP
 from jmespath.visitor import TreeInterpreter
 
 if TYPE_CHECKING:
@@ -241,17 +242,38 @@ class StepMaker:
 
     def _function_expression(self, node: Node) -> Step:
         name, arguments = cast("str", node["value"]), self._steps(node)
-        call, charge = self._functions.call_function, _charge_of(name)
+        call, charge = self._caller(name), _charge_of(name)
 
         def step(value: object, spent: Spent) -> object:
             given = [argument(value, spent) for argument in arguments]
             charge(given, spent)
-            made = call(name, given)
-            if type(made) is str:
+            made = call(given)
+            if isinstance(made, str):
                 spent.produce(len(made))
             return made
 
         return step
+
+    def _caller(self, name: str) -> Callable[[list[object]], object]:
+        """The function with its arguments' types looked up beforehand; what is wrong is left to the library to say."""
+        functions = self._functions
+        function = functions.FUNCTION_TABLE[name]["function"]
+        wanted = [one["types"] for one in functions.FUNCTION_TABLE[name]["signature"]]
+        if any("-" in kind for kinds in wanted for kind in kinds):
+            return lambda given: functions.call_function(name, given)
+        allowed = [
+            (position, frozenset(word for kind in kinds for word in REVERSE_TYPES_MAP[kind]))
+            for position, kinds in enumerate(wanted)
+            if kinds
+        ]
+
+        def call(given: list[object]) -> object:
+            for position, words in allowed:
+                if type(given[position]).__name__ not in words:
+                    return functions.call_function(name, given)
+            return function(functions, *given)
+
+        return call
 
 
 def _charge_of(name: str) -> Callable[[list[object], Spent], None]:
