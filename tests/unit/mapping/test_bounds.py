@@ -34,24 +34,24 @@ def value(text, document):
         (" | ".join(["{a: @, b: @}"] * 60) + " | *.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*", {}, NODES),
         # Loops in loops.
         ("a[].[n, $.a][]".replace("$.a", "t"), {"a": [{"n": 1, "t": "x"}] * MOST_NODES}, NODES),
-        ("a[*].b[*].b[*].b[*].n", {"a": [{"b": [{"b": [{"b": [{"n": 1}] * 20}] * 20}] * 20}] * 20}, NODES),
-        ("map(&map(&map(&n, @), @), @)", [[[{"n": 1}] * 40] * 40] * 40, NODES),
+        ("a[*].b[*].b[*].b[*].z", {"a": [{"b": [{"b": [{"b": [{"n": 1}] * 20}] * 20}] * 20}] * 20}, NODES),
+        ("map(&length(map(&length(map(&n, @)), @)), @)", [[[{"n": 1}] * 30] * 30] * 30, NODES),
         ("a[?b[?b[?b[?n == `1`]]]]", {"a": [{"b": [{"b": [{"b": [{"n": 2}] * 20}] * 20}] * 20}] * 20}, NODES),
         ("a[].{s: sort_by(b, &n), m: max_by(b, &n)}", {"a": [{"b": [{"n": 1}] * 300}] * 300}, NODES),
-        ("a[].b[::2]", {"a": [{"b": [1] * 300}] * 300}, NODES),
+        ("a[].b[::300]", {"a": [{"b": [1] * 300}] * 300}, NODES),
         # Texts.
         (" | ".join(["join('', [@, @])"] * 60), "x", BYTES),
         ("join(' ', a[].t)", {"a": [{"t": "x" * 100_000}] * 60}, BYTES),
         ("to_string(@)", {"a": "x" * (MOST_BYTES + 1)}, BYTES),
         ("a[].to_string($)".replace("$", "@"), {"a": [{"t": "x" * 100_000}] * 60}, BYTES),
-        ("[" + ", ".join(["upper(t)"] * 60) + "]", {"t": "x" * 100_000}, BYTES),
+        ("[" + ", ".join(["length(upper(t))"] * 60) + "]", {"t": "x" * 100_000}, BYTES),
         ("@", {"k" * 100_000 + str(number): 1 for number in range(60)}, BYTES),
     ],
 )
 def test_what_blows_up_is_given_up_at_once(text, document, failed):
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert value(text, document) == failed
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2
 
 
 @pytest.mark.parametrize(
