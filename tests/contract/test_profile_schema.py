@@ -10,7 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_schema import profile_schema, schema_text
 from tests.contract.corpus import BRANDS
@@ -150,3 +152,7 @@ def test_what_the_schema_refuses_the_program_refuses_too(path, chance: random.Ra
     variant = changed(members, place, ways[chance.choice(sorted(ways))])
     if not VALIDATOR.is_valid(variant):
         assert not is_taken(variant), json.dumps(variant)[:2000]
+
+
+def test_a_command_prints_it():
+    assert CliRunner().invoke(app, ["brands", "schema"]).stdout == FILE.read_text(encoding="utf-8")
