@@ -18,6 +18,7 @@ from gateway.cli_brands_coverage import coverage_
 from gateway.cli_brands_diff import diff
 from gateway.cli_brands_golden import golden, mutate
 from gateway.cli_brands_held import held_
+from gateway.cli_brands_schema import schema
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
@@ -47,6 +48,7 @@ brands.command("reconcile")(reconcile_)
 brands.command()(golden)
 brands.command()(mutate)
 brands.command("held")(held_)
+brands.command()(schema)
 deliveries.command("unconfirmed")(unconfirmed)
 destinations.command("backfill")(backfill_)
 destinations.command("remove")(remove_)

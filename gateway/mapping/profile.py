@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Annotated
 
 from pydantic import (
-    AwareDatetime,
     Field,
+    JsonValue,
     PrivateAttr,
     StrictBool,
     StrictInt,
@@ -29,9 +29,10 @@ from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
 from gateway.mapping.problems import Problem
-from gateway.mapping.profile_parts import ExpressionText, Name, Part, Text, Word
+from gateway.mapping.profile_parts import ExpressionText, Moment, Name, Part, Text, Word
+from gateway.mapping.profile_problems import problems_in
 from gateway.mapping.profile_roads import ConnectWords, Custom, Destination, Inbound, Receipts, Translation
-from gateway.mapping.source import Path, Source, dotted, line_of, read_source
+from gateway.mapping.source import Path, Source, line_of, read_source
 
 # By member: `type`, `id`, `subject`, `time`, and `data.<type>`.
 Expressions = Mapping[str, Expression | NotAnExpression]
@@ -120,13 +121,15 @@ class FeedFormat(StrEnum):
 class Feed(Part):
     """The wire form of the brand's events. Expressions see the canonical CloudEvent.
 
-    `events` maps an event type, or `default`, to the expression that makes its body.
+    `events` maps an event type, or `default`, to the expression that makes its body; `schemas` to the brand's own JSON
+    Schema of that body.
     """
 
     format: FeedFormat = FeedFormat.CANONICAL
     content_type: Text = "application/json"
     key: ExpressionText | None = None
     events: Mapping[str, ExpressionText] = Field(default_factory=dict)
+    schemas: Mapping[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_what_its_format_needs(self) -> Feed:
@@ -134,7 +137,7 @@ class Feed(Part):
             raise ValueError("the canonical format takes no expressions")
         if self.format is FeedFormat.CUSTOM and not self.events:
             raise ValueError("the custom format needs expressions in events")
-        unknown = sorted(set(self.events) - EVENT_NAMES - {DEFAULT})
+        unknown = sorted({*self.events, *self.schemas} - EVENT_NAMES - {DEFAULT})
         if unknown:
             raise ValueError(f"no such event type: {', '.join(unknown)}")
         return self
@@ -146,7 +149,7 @@ class Profile(Part):
     brand: Name
     account: Name
     version: Annotated[StrictInt, Field(ge=1)]
-    effective_at: AwareDatetime
+    effective_at: Moment
     complete_reasons: tuple[CompleteReason, ...] = ()
     decline_reasons: tuple[PlainReason, ...] = ()
     cancel_reasons: tuple[PlainReason, ...] = ()
@@ -243,30 +246,6 @@ def parse_profile(text: str, *, file: str) -> Profile | tuple[Problem, ...]:
     try:
         profile = Profile.model_validate(source.members)
     except ValidationError as error:
-        return tuple(sorted(_problems(error, source)))
+        return problems_in(error, source, Profile)
     profile._lines.update(source.lines)  # noqa: SLF001 - set once, here
     return profile
-
-
-def _problems(error: ValidationError, source: Source) -> list[Problem]:
-    found: dict[Path, Problem] = {}
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
-        path = _in_file(each["loc"], source)
-        if each["type"] == "missing":
-            path = (*path, each["loc"][-1])
-        # The branches of one union fail together: the first problem is enough.
-        found.setdefault(path, Problem(source.file, line_of(source.lines, path), dotted(path), _said(each["msg"])))
-    return list(found.values())
-
-
-def _in_file(location: tuple[str | int, ...], source: Source) -> Path:
-    """Pydantic's location without what the file does not have, such as the names of union branches."""
-    path: Path = ()
-    for part in location:
-        if (*path, part) in source.lines:
-            path = (*path, part)
-    return path
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")
