@@ -135,9 +135,13 @@ class Receiver:
 
     async def release_resolved(self) -> int:
         """Releases what waits for a reason that its brand's profile knows by now; returns how much there was."""
-        active = self._directory().active.values()
-        in_force = {one.brand: InForce(one.brand, one.reasons, one.version) for one in active}
-        return await self._until_uncontended(lambda: self._release_resolved(in_force))
+        active = self._directory().active
+
+        def find_in_force(brand: str) -> InForce | None:
+            profile = active.get(brand)
+            return InForce(brand, profile.reasons, profile.version) if profile is not None else None
+
+        return await self._until_uncontended(lambda: self._release_resolved(find_in_force))
 
     async def _alone(self, run: Callable[[Waking], Awaitable[_T]]) -> _T:
         """The database refused a record, or one that it wakes: again without waking any; else it was the record."""
@@ -285,10 +289,10 @@ class Receiver:
         self._committed(settled, batch.handing.owed)
         return len(jobs)
 
-    async def _release_resolved(self, in_force: Mapping[str, InForce]) -> int:
+    async def _release_resolved(self, find_in_force: Callable[[str], InForce | None]) -> int:
         async with self._transaction() as batch:
             connection, now = batch.writes.connection, batch.now
-            released = await release_resolved(connection, in_force, _NET, now)
+            released = await release_resolved(connection, find_in_force, _NET, now)
             if released.deliveries:
                 await notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)
