@@ -1,6 +1,7 @@
 """The profiles at hand: which one a brand goes by, and every version that events may still name.
 
-Immutable: a new set takes the place of the old one as a whole. Only `load_folder` reads files.
+A new set takes the place of the old one as a whole. A version is read when it is first asked for, and stays as it is.
+Only `load_folder` reads files.
 """
 
 from __future__ import annotations
@@ -73,14 +74,14 @@ class Shelf(Mapping[_Key, Profile]):
 
 
 class Profiles:
-    """`active` is by brand, `versions` by (brand, version) and holds the active ones too.
+    """`active` is by brand, `versions` by (brand, version) and holds the active ones too, as `kept` does with texts.
 
     `outlines` are those of the active ones, by brand: they are there before any profile is read.
     """
 
     def __init__(self, kept: Mapping[tuple[str, int], Version], active: Mapping[str, int]) -> None:
         in_force = {brand: kept[brand, number] for brand, number in active.items()}
-        self._kept = kept
+        self.kept = kept
         self.versions = Shelf(kept)
         self.active = Shelf(in_force)
         self.outlines = {brand: each.outline for brand, each in in_force.items() if each.outline is not None}
@@ -93,15 +94,13 @@ class Profiles:
 
     def followed_by(self, texts: Mapping[tuple[str, int], str], active: Mapping[str, int]) -> Profiles:
         """A set of the versions that have these texts; those that are in this one too are not read again."""
-        kept = {
-            key: known if (known := self._kept.get(key)) is not None and known.text == text else Version(*key, text)
-            for key, text in texts.items()
-        }
-        return Profiles(kept, active)
+        kept = {key: Version(*key, text) for key, text in texts.items()}
+        same = {key: known for key, known in self.kept.items() if key in kept and kept[key].text == known.text}
+        return Profiles(kept | same, active)
 
     def knows(self, versions: Set[tuple[str, int]]) -> bool:
         """Whether all these are kept, whether or not they can be read."""
-        return versions <= self._kept.keys()
+        return versions <= self.kept.keys()
 
     def find(self, brand: str | None) -> Profile | None:
         """The profile that `brand` goes by."""
