@@ -67,9 +67,7 @@ def _rendering(form: FeedFormat, goal: float, rounds: int) -> dict[str, Any]:
     def work() -> None:
         for _ in again:
             for profile, one in sent:
-                render(
-                    profile, one.stored, audience=Audience.ENTERPRISE, previous=None, note_text=one.note_text
-                )
+                render(profile, one.stored, audience=Audience.ENTERPRISE, previous=None, note_text=one.note_text)
 
     took = 1e6 * _middle(rounds, work) / (len(sent) * len(again))
     return figure(f"render_{form}", "µs", took, goal=goal, met=took <= goal)
@@ -90,12 +88,12 @@ def _large(rounds: int) -> list[dict[str, Any]]:
 
 
 def _middle(rounds: int, work: Callable[[], object]) -> float:
-    """Seconds that `work` takes, the middle of the rounds; the first, which warms up, does not count."""
+    """Seconds of the processor that `work` takes, the middle of the rounds; the first, which warms up, is left out."""
     took = []
     for _ in range(rounds + 1):
-        begun = time.perf_counter()
+        begun = time.process_time()
         work()
-        took.append(time.perf_counter() - begun)
+        took.append(time.process_time() - begun)
     return statistics.median(took[1:])
 
 

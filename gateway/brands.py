@@ -229,7 +229,7 @@ def _version_of(file: Path) -> int:
 
 
 async def load_library(connection: Transaction, known: Profiles = NO_PROFILES) -> Profiles:
-    """Every version that is kept, with the ones in force. Each is read when it is first asked for, if not in `known`."""
+    """Every version that is kept, with the ones in force; what was read of `known` is not read again."""
     rows = await load_profiles(connection)
     texts = {(row.brand, row.version): row.document for row in rows}
     return known.followed_by(texts, {row.brand: row.version for row in rows if row.state == "active"})

@@ -68,9 +68,7 @@ def is_feed(one: Destination) -> bool:
     return one.name != NOTIFICATIONS and not one.name.startswith(("receipts.", "acks."))
 
 
-def make_directory(
-    accounts: Iterable[Account], endpoints: Iterable[Destination], profiles: Profiles
-) -> Directory:
+def make_directory(accounts: Iterable[Account], endpoints: Iterable[Destination], profiles: Profiles) -> Directory:
     """Sorts destinations by whom they serve: a brand, an organization's handle, a sender's name."""
     brands: dict[str, list[str]] = {}
     customs: dict[tuple[str, str], list[str]] = {}

@@ -37,7 +37,7 @@ from gateway.store.releasing import InForce, release_resolved
 from gateway.store.waiting import find_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from gateway.inbound.directory import Directory

@@ -7,7 +7,8 @@ Only `load_folder` reads files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -98,7 +99,7 @@ class Profiles:
         same = {key: known for key, known in self.kept.items() if key in kept and kept[key].text == known.text}
         return Profiles(kept | same, active)
 
-    def knows(self, versions: Set[tuple[str, int]]) -> bool:
+    def knows(self, versions: AbstractSet[tuple[str, int]]) -> bool:
         """Whether all these are kept, whether or not they can be read."""
         return versions <= self.kept.keys()
 

@@ -55,7 +55,7 @@ class Destination:
     @property
     def confirms_by_topic(self) -> bool:
         """Whether its owner says on a topic of its own what it has applied."""
-        return self.settings.get("confirms", {}).get("by") == ConfirmedBy.TOPIC
+        return bool(self.settings.get("confirms", {}).get("by") == ConfirmedBy.TOPIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

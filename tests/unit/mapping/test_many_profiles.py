@@ -12,7 +12,9 @@ from tests.unit.mapping.texts import PLAIN, with_lines
 
 MANY = 500
 MEMBERS = read_source(PLAIN, file="profile.v1.yaml").members
-CUSTOM = "custom: {transformation: ax, records: {order: {type: kind, id: id, subject: about, data: {default: content}}}}"
+CUSTOM = (
+    "custom: {transformation: ax, records: {order: {type: kind, id: id, subject: about, data: {default: content}}}}"
+)
 
 
 def text_of(brand="acme", version=1, *lines, account="acme-home"):

@@ -36,7 +36,9 @@ def test_it_says_of_any_text_what_its_profile_says(lines, facts):
     assert Outline.of(profile_of(text)) == find_outline(text)
 
 
-@pytest.mark.parametrize("text", ["", "{{{", "brand: [", "- acme", "acme", "brand: acme", "brand: 12\naccount: x", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{{{", "brand: [", "- acme", "acme", "brand: acme", "brand: 12\naccount: x", "\x00"]
+)
 def test_a_text_that_does_not_say_whose_it_is_has_none(text):
     assert find_outline(text) is None
 
