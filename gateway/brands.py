@@ -14,9 +14,9 @@ from gateway.core.visibility import Audience
 from gateway.inbound.directory import is_feed
 from gateway.inbound.held import in_force
 from gateway.inbound.receipts import polled_receipts
-from gateway.mapping.library import Profiles, check_text
+from gateway.mapping.library import NO_PROFILES, check_text
+from gateway.mapping.outline import Outline, find_outline
 from gateway.mapping.problems import Level, Problem, has_errors
-from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.mapping.source import dotted
 from gateway.mapping.webhook_url import find_url_fault
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from gateway.mapping.library import Profiles
+    from gateway.mapping.profile import Profile
     from gateway.mapping.profile_roads import Destination as Spec
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination
@@ -170,20 +172,22 @@ def _find_owned(profile: Profile, endpoints: Mapping[str, Destination], file: st
 
 def _find_clashes(profile: Profile, rows: Sequence[ProfileRow], file: str) -> Iterator[Problem]:
     """Two brands cannot read one topic, nor can one brand change its owner: others' records would become theirs."""
-    parsed = [(row, parse_profile(row.document, file=file)) for row in rows]
-    for row, other in parsed:
-        if not isinstance(other, Profile):
+    wanted = Outline.of(profile)
+    for row in rows:
+        other = find_outline(row.document)
+        if other is None:
             continue
-        if row.brand == profile.brand and other.account != profile.account:
+        if row.brand == profile.brand and other.account != wanted.account:
             what = f"version {row.version} is of the account {other.account}"
             yield Problem(file, profile.line_of("account"), "account", what)
             return
-        told = profile.receipts is not None and other.receipts not in {None, profile.receipts}
-        if row.brand != profile.brand and row.state == "active" and told and other.account == profile.account:
+        if row.brand == profile.brand or row.state != "active":
+            continue
+        told = wanted.receipts is not None and other.receipts not in {None, wanted.receipts}
+        if told and other.account == wanted.account:
             what = f"{row.brand}, of the same account, says otherwise"
             yield Problem(file, profile.line_of("receipts"), "receipts", what)
-        shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
-        if row.brand != profile.brand and row.state == "active" and shares:
+        if wanted.topic is not None and other.topic == wanted.topic:
             yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
 
 
@@ -224,14 +228,11 @@ def _version_of(file: Path) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-async def load_library(connection: Transaction) -> Profiles:
-    """Every version that is kept, with the ones in force: those that were checked when they were imported."""
+async def load_library(connection: Transaction, known: Profiles = NO_PROFILES) -> Profiles:
+    """Every version that is kept, with the ones in force; what was read of `known` is not read again."""
     rows = await load_profiles(connection)
-    parsed = [parse_profile(row.document, file=f"{row.brand} v{row.version}") for row in rows]
-    profiles = [profile for profile in parsed if isinstance(profile, Profile)]
-    readable = {(profile.brand, profile.version) for profile in profiles}
-    active = {row.brand: row.version for row in rows if row.state == "active" and (row.brand, row.version) in readable}
-    return Profiles.of(profiles, active=active)
+    texts = {(row.brand, row.version): row.document for row in rows}
+    return known.followed_by(texts, {row.brand: row.version for row in rows if row.state == "active"})
 
 
 def _destinations(profile: Profile) -> Iterable[NewDestination]:

@@ -13,7 +13,7 @@ from gateway.cli_output import Json, Limit, plain, show
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.reasons import ReasonKind
 from gateway.core.waits import WaitKind
-from gateway.mapping.library import Profiles
+from gateway.mapping.library import NO_PROFILES, Profiles
 from gateway.mapping.suggestions import suggest
 from gateway.store.held import list_held, list_held_jobs
 
@@ -48,7 +48,7 @@ async def _values(database: Database, brand: str | None, limit: int) -> list[dic
     async with database.snapshot() as connection:
         now = await database.now(connection)
         found = await list_held(connection, brand=brand, limit=limit)
-        profiles = await load_library(connection) if found else Profiles()
+        profiles = await load_library(connection) if found else NO_PROFILES
     resembled = _suggestions(found, profiles)
     return [_row(one, now, resembled.get((one.brand, one.kind, one.value), ())) for one in found]
 

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.brands import load_library
-from gateway.core.commands import ConfirmedBy
 from gateway.inbound.directory import Directory, make_directory
 from gateway.inbound.doors import confirmations_topic
-from gateway.mapping.library import Profiles
+from gateway.mapping.library import NO_PROFILES
 from gateway.store.accounts import load_accounts
 from gateway.store.destinations import REMOVED, load_destinations
 from gateway.store.profiles import read_stamp
 
 if TYPE_CHECKING:
-    from gateway.mapping.profile import Profile
     from gateway.store.database import Database
     from gateway.store.destinations import Destination
 
@@ -41,25 +39,26 @@ class Keeper:
         self.directory = Directory()
         self.destinations: tuple[Destination, ...] = ()
         self.kinds: frozenset[str] = frozenset()
-        self.profiles = Profiles()
+        self.profiles = NO_PROFILES
         self.own_topics: dict[str, tuple[str, str]] = {}
 
     async def refresh(self) -> None:
-        """Reads again; profiles are parsed only when a version came or went."""
+        """Reads again; versions only when one came or went, and nothing is made of those that were there."""
         async with self._database.transaction() as connection:
             stamp = await read_stamp(connection)
-            profiles = self.profiles if stamp == self._stamp else await load_library(connection)
+            profiles = self.profiles if stamp == self._stamp else await load_library(connection, self.profiles)
             accounts = await load_accounts(connection)
             destinations = await load_destinations(connection)
         self._stamp, self.profiles = stamp, profiles
         present = [one for one in destinations.values() if one.state != REMOVED]
         self.destinations = tuple(present)
         self.kinds = frozenset(one.kind for one in present)
-        active = profiles.active.values()
-        own = {one.inbound.topic: (one.brand, one.account) for one in active if one.inbound}
-        own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in active if confirms_by_topic(one)}
+        outlines = profiles.outlines
+        own = {one.topic: (one.brand, one.account) for one in outlines.values() if one.topic is not None}
+        confirming = [outlines[one.owner] for one in present if one.confirms_by_topic and one.owner in outlines]
+        own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in confirming}
         self.own_topics = {**self.own_topics, **own}
-        self.directory = make_directory(accounts, present, profiles.active)
+        self.directory = make_directory(accounts, present, profiles)
 
     async def run(self) -> None:
         """Refreshes until cancelled. While the database is away, what was known last stands."""
@@ -75,8 +74,3 @@ class Keeper:
     def look_again(self) -> None:
         """Lets `run` refresh at once: this process has changed something that is kept here."""
         self._again.set()
-
-
-def confirms_by_topic(profile: Profile) -> bool:
-    """Whether the brand says what it has applied on a topic of its own."""
-    return any(one.confirms is not None and one.confirms.by is ConfirmedBy.TOPIC for one in profile.destinations)

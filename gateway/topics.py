@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.helpers import create_ssl_context
 
-from gateway.inbound.doors import SHARED, confirmations_topic
-from gateway.keeper import Keeper, confirms_by_topic
+from gateway.inbound.doors import SHARED
+from gateway.keeper import Keeper
 from gateway.mapping.profile_roads import DestinationKind
 from gateway.outbound.inspection import UNREACHABLE
 from gateway.outbound.topics import Cluster, ensure_topics
@@ -51,9 +51,7 @@ def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
     names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
     work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
     names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
-    profiles = keeper.profiles.active.values()
-    names += [profile.inbound.topic for profile in profiles if profile.inbound]
-    names += [confirmations_topic(profile.brand) for profile in profiles if confirms_by_topic(profile)]
+    names += keeper.own_topics
     return [f"{settings.topic_prefix}{name}" for name in names]
 
 
@@ -93,7 +91,8 @@ async def prepare(settings: Settings) -> list[str]:
 async def insist_on_no_topics(keeper: Keeper) -> None:
     """Raises where a profile in force has a destination that is a topic: without Kafka nothing would ever go there."""
     await keeper.refresh()
-    for profile in keeper.profiles.active.values():
+    owners = sorted({one.owner for one in keeper.destinations if one.kind == DestinationKind.KAFKA})
+    for profile in filter(None, map(keeper.profiles.find, owners)):
         topics = [one.name for one in profile.destinations if one.kind is DestinationKind.KAFKA]
         if topics:
             raise CannotRun(

@@ -38,7 +38,7 @@ from gateway.store.releasing import InForce, release_resolved
 from gateway.store.waiting import find_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from gateway.inbound.directory import Directory
@@ -136,9 +136,13 @@ class Receiver:
 
     async def release_resolved(self) -> int:
         """Releases what waits for something that its brand's profile maps by now; returns how much there was."""
-        active = self._directory().active.values()
-        by_brand = {one.brand: in_force(one) for one in active}
-        return await self._until_uncontended(lambda: self._release_resolved(by_brand))
+        active = self._directory().active
+
+        def find_in_force(brand: str) -> InForce | None:
+            profile = active.get(brand)
+            return in_force(profile) if profile is not None else None
+
+        return await self._until_uncontended(lambda: self._release_resolved(find_in_force))
 
     async def _alone(self, run: Callable[[Waking], Awaitable[_T]]) -> _T:
         """The database refused a record, or one that it wakes: again without waking any; else it was the record."""
@@ -286,10 +290,10 @@ class Receiver:
         self._committed(settled, batch.handing.owed)
         return len(jobs)
 
-    async def _release_resolved(self, by_brand: Mapping[str, InForce]) -> int:
+    async def _release_resolved(self, find_in_force: Callable[[str], InForce | None]) -> int:
         async with self._transaction() as batch:
             connection, now = batch.writes.connection, batch.now
-            released = await release_resolved(connection, by_brand, _NET, now)
+            released = await release_resolved(connection, find_in_force, _NET, now)
             if released.deliveries:
                 await notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)

@@ -106,10 +106,6 @@ class Route(Part):
     service_types: tuple[Text, ...] = ()
     organization: Text
 
-    def serves(self, postal_code: str, service_type: str | None) -> bool:
-        near = not self.postal_prefixes or postal_code.startswith(self.postal_prefixes)
-        return near and (not self.service_types or service_type in self.service_types)
-
 
 class FeedFormat(StrEnum):
     """Canonical: CloudEvents in structured JSON. Custom: the brand's own JSON, by expressions."""
@@ -229,9 +225,25 @@ class Profile(Part):
         texts |= {f"data.{kind}": text for kind, text in translation.data.items()}
         return {member: compile_expression(text, self.tables) for member, text in texts.items()}
 
+    @cached_property
+    def _routes(self) -> Mapping[str, list[tuple[int, frozenset[str], str]]]:
+        """By postal prefix, "" for none: the place of each route, its service types and its organization."""
+        routes: dict[str, list[tuple[int, frozenset[str], str]]] = {}
+        for place, route in enumerate(self.routing):
+            for prefix in route.postal_prefixes or ("",):
+                routes.setdefault(prefix, []).append((place, frozenset(route.service_types), route.organization))
+        return routes
+
+    @cached_property
+    def _longest_prefix(self) -> int:
+        return max(map(len, self._routes), default=0)
+
     def find_organization(self, postal_code: str, service_type: str | None) -> str | None:
         """The organization that the first matching route names."""
-        return next((each.organization for each in self.routing if each.serves(postal_code, service_type)), None)
+        prefixes = {postal_code[:length] for length in range(self._longest_prefix + 1)}
+        near = (route for prefix in prefixes for route in self._routes.get(prefix, ()))
+        serving = ((place, name) for place, types, name in near if not types or service_type in types)
+        return min(serving, default=(0, None))[1]
 
     def line_of(self, *path: str | int) -> int:
         """The line of a member in the file that the profile was read from."""

@@ -101,11 +101,11 @@ async def release_mapped(connection: AsyncConnection, profile: InForce, operator
 
 
 async def release_resolved(
-    connection: AsyncConnection, in_force: Mapping[str, InForce], operator: Operator, now: datetime
+    connection: AsyncConnection, find_in_force: Callable[[str], InForce | None], operator: Operator, now: datetime
 ) -> Released:
     """The same for every brand: a net below the import, for what was decided just then by the version before."""
-    waiting = {brand for brand in await _waiting_brands(connection) if brand in in_force}
-    released = [await release_mapped(connection, in_force[brand], operator, now) for brand in sorted(waiting)]
+    waiting = map(find_in_force, sorted(await _waiting_brands(connection)))
+    released = [await release_mapped(connection, one, operator, now) for one in waiting if one is not None]
     return Released(
         tuple(number for one in released for number in one.records),
         tuple(number for one in released for number in one.deliveries),
