@@ -319,7 +319,17 @@ def _progress(accepted: _Story, reasons: ReasonLists) -> Iterator[_Story]:
             yield started.branch().step(f"reason_{reason.code}", Side.PROVIDER, pause, appointment=_VISIT)
         else:
             yield _surveyed(done.branch())
-    yield _one_of_two(started, reasons)
+    both = _one_of_two(started, reasons)
+    yield both
+    yield _waiting(both.branch(), reasons)
+
+
+def _waiting(both: _Story, reasons: ReasonLists) -> _Story:
+    """A job that waits after the second of two visits, told as it stands."""
+    why = next((each.code for each in reasons.complete if each.outcome is Ending.PAUSES), None)
+    both.step("second_of_two", Side.PROVIDER, commands.StartAppointment(), appointment=_SECOND_VISIT)
+    both.step("second_of_two", Side.PROVIDER, commands.PauseAppointment(why), appointment=_SECOND_VISIT)
+    return _snapshot("with_two_visits", both.branch())
 
 
 def _one_of_two(started: _Story, reasons: ReasonLists) -> _Story:
