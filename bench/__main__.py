@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from bench import delivery, delivery_faults, delivery_owed, edge, main_road, polling
+from bench import delivery, delivery_faults, delivery_owed, diff, edge, main_road, polling, profiles
 from bench.ground import ground
 from bench.report import leave
 from gateway.telemetry import start_logging
@@ -19,8 +19,10 @@ BENCHES = {
     "bulkheads": (delivery_faults.bulkheads,),
     "crash": (delivery_faults.crash,),
     "owed": (delivery_owed.figures,),
+    "diff": (diff.figures,),
+    "profiles": (profiles.figures,),
 }
-USUAL = ("main_road", "edge", "polling", "delivery")
+USUAL = ("main_road", "edge", "polling", "delivery", "profiles")
 
 
 def main() -> None:

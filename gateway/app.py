@@ -147,7 +147,7 @@ class Gateway:
     async def know_profiles_of(self, events: Iterable[StoredEvent]) -> None:
         """Returns when every version that `events` name is known: another process may have been first."""
         named = {(one.brand, one.profile_version) for one in events if one.brand and one.profile_version is not None}
-        if not named <= self.keeper.profiles.versions.keys():
+        if not self.keeper.profiles.knows(named):
             await self.keeper.refresh()
 
     async def run(self, roles: Collection[str]) -> None:

@@ -12,9 +12,9 @@ from gateway.core.document import stamp
 from gateway.core.visibility import Audience
 from gateway.in_force import LEAD, bring_in, destinations_of, moment_of, put_in_force
 from gateway.inbound.directory import is_feed
-from gateway.mapping.library import Profiles, check_text
+from gateway.mapping.library import NO_PROFILES, Profiles, check_text
+from gateway.mapping.outline import Outline, find_outline
 from gateway.mapping.problems import Level, Problem, has_errors
-from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.source import dotted
 from gateway.mapping.webhook_url import find_url_fault
 from gateway.owners import may_name_account
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from gateway.mapping.profile import Profile
     from gateway.mapping.profile_roads import Destination as Spec
     from gateway.store.database import Database, Transaction
     from gateway.store.destinations import Destination
@@ -262,21 +263,22 @@ def _find_clashes(
 
     `deciding` are the versions that are in force, or will be.
     """
-    parsed = [(row, parse_profile(row.document, file=file)) for row in rows]
-    for row, other in parsed:
-        if not isinstance(other, Profile):
+    wanted = Outline.of(profile)
+    for row in rows:
+        other = find_outline(row.document)
+        if other is None:
             continue
-        if row.brand == profile.brand and other.account != profile.account:
+        if row.brand == profile.brand and other.account != wanted.account:
             what = f"version {row.version} is of the account {other.account}"
             yield Problem(file, profile.line_of("account"), "account", what)
             return
-        decides = (row.brand, row.version) in deciding
-        told = profile.receipts is not None and other.receipts not in {None, profile.receipts}
-        if row.brand != profile.brand and decides and told and other.account == profile.account:
+        if row.brand == profile.brand or (row.brand, row.version) not in deciding:
+            continue
+        told = wanted.receipts is not None and other.receipts not in {None, wanted.receipts}
+        if told and other.account == wanted.account:
             what = f"{row.brand}, of the same account, says otherwise"
             yield Problem(file, profile.line_of("receipts"), "receipts", what)
-        shares = profile.inbound and other.inbound and profile.inbound.topic == other.inbound.topic
-        if row.brand != profile.brand and decides and shares:
+        if wanted.topic is not None and other.topic == wanted.topic:
             yield Problem(file, profile.line_of("inbound", "topic"), "inbound.topic", f"{row.brand} reads this topic")
 
 
@@ -335,29 +337,27 @@ def _version_of(file: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Every version that can be read, and the activations that say which of them is in force when."""
+    """Every version that is kept, and the activations that say which of them is in force when."""
 
-    profiles: Mapping[tuple[str, int], Profile] = field(default_factory=dict)
+    kept: Profiles = NO_PROFILES
     activations: tuple[Activation, ...] = ()
 
     def at(self, moment: datetime) -> Profiles:
         """Every version, with the ones in force at that moment."""
-        active = {brand: (brand, one.version) for brand, one in in_force(self.activations, moment).items()}
-        readable = {brand: self.profiles[key] for brand, key in active.items() if key in self.profiles}
-        return Profiles(readable, self.profiles)
+        active = {brand: one.version for brand, one in in_force(self.activations, moment).items()}
+        return Profiles(self.kept.kept, active)
 
-    def expected(self, moment: datetime) -> list[Profile]:
-        """The ones in force at that moment, and those that will be."""
-        later = ((one.brand, one.version) for one in coming(self.activations, moment))
-        return [*self.at(moment).active.values(), *(self.profiles[key] for key in later if key in self.profiles)]
+    def scheduled(self, moment: datetime) -> list[Profile]:
+        """The ones that take force after that moment."""
+        later = (self.kept.find_version(one.brand, one.version) for one in coming(self.activations, moment))
+        return [profile for profile in later if profile is not None]
 
 
-async def load_versions(connection: Transaction) -> Versions:
-    """Every version that is kept: those that were checked when they were imported."""
-    rows = await load_profiles(connection)
-    parsed = [parse_profile(row.document, file=f"{row.brand} v{row.version}") for row in rows]
-    profiles = {(one.brand, one.version): one for one in parsed if isinstance(one, Profile)}
-    return Versions(profiles, tuple(await load_activations(connection)))
+async def load_versions(connection: Transaction, known: Versions | None = None) -> Versions:
+    """Every version that is kept; what was read of `known` is not read again."""
+    texts = {(row.brand, row.version): row.document for row in await load_profiles(connection)}
+    kept = (known.kept if known else NO_PROFILES).followed_by(texts, {})
+    return Versions(kept, tuple(await load_activations(connection)))
 
 
 async def load_library(connection: Transaction) -> Profiles:

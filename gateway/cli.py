@@ -14,7 +14,12 @@ import typer
 import uvloop
 
 from gateway.cli_brands import brands
+from gateway.cli_brands_coverage import coverage_
+from gateway.cli_brands_diff import diff
+from gateway.cli_brands_golden import golden, mutate
+from gateway.cli_brands_held import held_
 from gateway.cli_brands_lifecycle import activate_, list_, rollback, show_
+from gateway.cli_brands_schema import schema
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
 from gateway.cli_deliveries import deliveries
@@ -42,7 +47,13 @@ brands.command("list")(list_)
 brands.command("show")(show_)
 brands.command("activate")(activate_)
 brands.command("rollback")(rollback)
+brands.command("diff")(diff)
+brands.command("coverage")(coverage_)
 brands.command("reconcile")(reconcile_)
+brands.command()(golden)
+brands.command()(mutate)
+brands.command("held")(held_)
+brands.command()(schema)
 deliveries.command("unconfirmed")(unconfirmed)
 destinations.command("backfill")(backfill_)
 destinations.command("remove")(remove_)

@@ -29,11 +29,11 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 @brands.command()
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
-    files = _profiles_in(path or read_settings().brands)
+    files = profiles_in(path or read_settings().brands)
     found: list[Problem] = []
     for file in files:
         found += check_text(file.read_text(encoding="utf-8"), file=str(file))[1]
-    _show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
+    show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
 
 
 @brands.command(name="import")
@@ -52,7 +52,7 @@ def import_(
     """
     settings = read_settings()
     path = path or settings.brands
-    _profiles_in(path)
+    profiles_in(path)
     sealer, by, plain_webhooks = settings.sealer, Operator(author=author, reason=reason), settings.webhook_plain
     imported = ask(
         lambda database: import_folder(
@@ -77,7 +77,7 @@ async def _unsigned(database: Database) -> dict[str, int]:
         return await find_unsigned(connection, await database.now(connection))
 
 
-def _profiles_in(path: Path) -> list[Path]:
+def profiles_in(path: Path) -> list[Path]:
     """The profiles that `path` names; the end of the program where there is none."""
     if not path.exists():
         fail(f"there is no {path}", USAGE)
@@ -139,7 +139,8 @@ def problem_rows(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     ]
 
 
-def _show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
+def show_problems(problems: list[Problem], *, json: bool, nothing: str) -> None:
+    """The problems, or `nothing` where there are none; the end of the program where there are errors."""
     if problems or json:
         show(problem_rows(problems), as_json=json)
     else:

@@ -55,6 +55,7 @@ _LISTED = (
     "job",
     "jobversion",
     "attempts",
+    "waits_kind",
     "waits_text",
     "due_at",
 )

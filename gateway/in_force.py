@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.core.document import stamp
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
+from gateway.inbound import held
 from gateway.inbound.receipts import polled_receipts
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import ReceiptsTo
@@ -30,7 +31,7 @@ from gateway.store.profiles import (
     lock_profiles,
     note_in_place,
 )
-from gateway.store.releasing import InForce, Released, release_mapped
+from gateway.store.releasing import Released, release_mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,8 +89,8 @@ async def put_in_force(connection: Transaction, profile: Profile, one: Activatio
     if profile.receipts is not None:
         said = profile.receipts
         await save_account(connection, replace(account, receipts=said.records, receipts_to=said.to))
-    known = InForce(profile.brand, profile.reasons, profile.version)
-    released = await release_mapped(connection, known, Operator(author=one.author, reason=one.reason), now)
+    operator = Operator(author=one.author, reason=one.reason)
+    released = await release_mapped(connection, held.in_force(profile), operator, now)
     # After the lanes of what is released: relays, too, lock lanes before the destinations that they learn of.
     await put_destinations(connection, destinations_of(profile))
     await note_in_place(connection, one)

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.brands import Versions, load_versions
-from gateway.core.commands import ConfirmedBy
 from gateway.in_force import LEAD, catch_up
 from gateway.inbound.directory import Directory, make_directory
 from gateway.inbound.doors import confirmations_topic
-from gateway.mapping.library import Profiles
+from gateway.mapping.library import NO_PROFILES, Profiles
 from gateway.store.accounts import load_accounts
 from gateway.store.destinations import REMOVED, load_destinations
 from gateway.store.profiles import coming, in_force, load_in_place, read_stamp
@@ -54,7 +53,7 @@ class Keeper:
         self._read, self._read_at = datetime.min.replace(tzinfo=UTC), float("-inf")
         self._next: datetime | None = None
         self._directory = Directory()
-        self._profiles = Profiles()
+        self._profiles = NO_PROFILES
         self._own_topics: dict[str, tuple[str, str]] = {}
         self.good_for = LEAD.total_seconds()
         self.destinations: tuple[Destination, ...] = ()
@@ -73,9 +72,9 @@ class Keeper:
         return self._profiles
 
     @property
-    def expected(self) -> list[Profile]:
-        """The profiles in force, and those that will be."""
-        return self._versions.expected(self._now())
+    def scheduled(self) -> list[Profile]:
+        """The versions that take force later."""
+        return self._versions.scheduled(self._now())
 
     @property
     def own_topics(self) -> Mapping[str, tuple[str, str]]:
@@ -90,11 +89,11 @@ class Keeper:
         return self.directory
 
     async def refresh(self) -> None:
-        """Reads again; profiles are parsed only when a version or an activation came."""
+        """Reads again; versions only when one or an activation came, and nothing is made of those that were there."""
         async with self._database.transaction() as connection:
             now, read_at = await self._database.now(connection), time.monotonic()
             stamp = await read_stamp(connection)
-            versions = self._versions if stamp == self._stamp else await load_versions(connection)
+            versions = self._versions if stamp == self._stamp else await load_versions(connection, self._versions)
             in_place = await load_in_place(connection)
             accounts = await load_accounts(connection)
             destinations = await load_destinations(connection)
@@ -115,12 +114,12 @@ class Keeper:
     def _go_by(self, now: datetime) -> None:
         self._profiles = self._versions.at(now)
         self._next = next((one.effective_at for one in coming(self._versions.activations, now)), None)
-        active = self._profiles.active
-        own = {one.inbound.topic: (one.brand, one.account) for one in active.values() if one.inbound}
-        confirming = [one for one in active.values() if confirms_by_topic(one)]
-        own |= {confirmations_topic(one.brand): (one.brand, one.account) for one in confirming}
+        outlines = self._profiles.outlines
+        own = {one.topic: (one.brand, one.account) for one in outlines.values() if one.topic is not None}
+        confirming = (one.owner for one in self.destinations if one.confirms_by_topic)
+        own |= {confirmations_topic(name): (name, outlines[name].account) for name in confirming if name in outlines}
         self._own_topics = {**self._own_topics, **own}
-        self._directory = make_directory(self._accounts, self.destinations, active)
+        self._directory = make_directory(self._accounts, self.destinations, self._profiles)
 
     async def run(self) -> None:
         """Refreshes until cancelled, and at each moment that a version takes force.
@@ -146,8 +145,9 @@ class Keeper:
     async def _catch_up(self) -> None:
         """What comes with a version in force: each process tries, the first one does it."""
         active = in_force(self._versions.activations, self._now())
-        for brand in sorted(active.keys() & self._profiles.active.keys()):
-            if self._in_place.get(brand) == active[brand].number:
+        behind = [brand for brand, one in sorted(active.items()) if self._in_place.get(brand) != one.number]
+        for brand in behind:
+            if self._profiles.find(brand) is None:
                 continue
             try:
                 is_first = await catch_up(self._database, brand) is not None
@@ -161,8 +161,3 @@ class Keeper:
     def look_again(self) -> None:
         """Lets `run` refresh at once: this process has changed something that is kept here."""
         self._again.set()
-
-
-def confirms_by_topic(profile: Profile) -> bool:
-    """Whether the brand says what it has applied on a topic of its own."""
-    return any(one.confirms is not None and one.confirms.by is ConfirmedBy.TOPIC for one in profile.destinations)

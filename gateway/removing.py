@@ -78,7 +78,7 @@ async def _judge(connection: Transaction, one: Destination | None, now: datetime
     mine = [each for each in versions.activations if each.brand == one.owner]
     deciding = in_force(mine, now).get(one.owner)
     for each in (*([deciding] if deciding else []), *coming(mine, now)):
-        profile = versions.profiles.get((each.brand, each.version))
+        profile = versions.kept.find_version(each.brand, each.version)
         # One that cannot be read may name anything.
         if profile is None or one.name in profile.asked:
             return Verdict.NAMED_BY_PROFILE

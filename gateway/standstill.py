@@ -9,6 +9,7 @@ from gateway.core.document import stamp
 from gateway.finding import Finding, fine, problem, warning
 from gateway.store import checkup
 from gateway.store.destinations import REMOVED
+from gateway.store.held import count_held_values
 from gateway.store.unconfirmed import count_unconfirmed
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ A_DAY = timedelta(days=1)
 _RECORDS = {
     "requeued": ("waits for a clock", "is a gateway running with `--role clock`?"),
     "parked": ("waits for what it refers to, or behind another", "`gateway records list --state parked`"),
-    "unmapped": ("waits for a reason to be mapped", "add it to the brand's profile, then `gateway brands import`"),
+    "unmapped": ("waits for a reason to be mapped", "`gateway brands held`"),
     "quarantined": ("needs somebody's eyes", "`gateway records list --state quarantined`"),
 }
 _DELIVERIES = {
@@ -34,7 +35,7 @@ _DELIVERIES = {
         "waits to be sent",
         "is a gateway running with `--role relay`, and with a broker? `gateway deliveries list`",
     ),
-    "held": ("waits for a reason to be mapped", "add it to the brand's profile, then `gateway brands import`"),
+    "held": ("waits for a reason or a code to be mapped", "`gateway brands held`"),
     "dead": ("was given up", "`gateway deliveries show`, then reopen or skip it"),
 }
 
@@ -44,6 +45,7 @@ async def examine_standstill(connection: Transaction, answers: str, now: datetim
     findings = [await _examine_expiry(connection, answers, now), await _examine_destinations(connection)]
     findings.append(await _examine_polling(connection, now))
     findings.append(await _examine_confirmations(connection, now))
+    findings.append(await _examine_mappings(connection, now))
     findings += _waiting("records", await checkup.find_waiting_records(connection), _RECORDS, now)
     findings += _waiting("deliveries", await checkup.find_owed_deliveries(connection, now), _DELIVERIES, now)
     return findings
@@ -102,6 +104,16 @@ async def _examine_confirmations(connection: Transaction, now: datetime) -> Find
     )
     remedy = "`gateway deliveries unconfirmed`; if the brand has lost them, `gateway brands reconcile`"
     return warning("confirmations", f"delivered, not confirmed: {told}", remedy)
+
+
+async def _examine_mappings(connection: Transaction, now: datetime) -> Finding:
+    """What was given as a reason stays out of it: it may say anything."""
+    missed = [one for one in await count_held_values(connection) if now - one.since > A_DAY]
+    if not missed:
+        return fine("mappings", "nothing has waited for a day to be mapped")
+    told = ", ".join(f"{one.state} ({one.count} values, the first since {stamp(one.since)})" for one in missed)
+    remedy = "`gateway brands held` says which: map them in the brand's next version, then `gateway brands import`"
+    return warning("mappings", f"not mapped for more than a day: {told}", remedy)
 
 
 def _waiting(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.helpers import create_ssl_context
 
+from gateway.core.commands import ConfirmedBy
 from gateway.inbound.doors import SHARED, confirmations_topic
-from gateway.keeper import Keeper, confirms_by_topic
+from gateway.keeper import Keeper
 from gateway.mapping.profile_roads import DestinationKind
 from gateway.outbound.inspection import UNREACHABLE
 from gateway.outbound.topics import Cluster, ensure_topics
@@ -15,6 +16,7 @@ from gateway.store import partitions
 from gateway.store.database import Database
 
 if TYPE_CHECKING:
+    from gateway.mapping.profile import Profile
     from gateway.settings import Settings
 
 TOPICS_SECONDS = 20.0
@@ -51,16 +53,20 @@ def inbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
     names = [*SHARED, *(f"offers.{account}.v1" for account in keeper.directory.accounts)]
     work = [one.name for feeds in keeper.directory.work.values() for one in feeds if one.kind == "kafka"]
     names += [f"actions.{name.removeprefix('work.')}.v1" for name in work]
-    profiles = keeper.expected
-    names += [profile.inbound.topic for profile in profiles if profile.inbound]
-    names += [confirmations_topic(profile.brand) for profile in profiles if confirms_by_topic(profile)]
+    names += keeper.own_topics
+    names += [profile.inbound.topic for profile in keeper.scheduled if profile.inbound]
+    names += [confirmations_topic(profile.brand) for profile in keeper.scheduled if _confirms_by_topic(profile)]
     return [f"{settings.topic_prefix}{name}" for name in names]
+
+
+def _confirms_by_topic(profile: Profile) -> bool:
+    return any(one.confirms is not None and one.confirms.by is ConfirmedBy.TOPIC for one in profile.destinations)
 
 
 def outbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
     """The topics that the gateway writes to, or will by a scheduled version."""
     topics = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
-    named = (one for profile in keeper.expected for one in profile.destinations)
+    named = (one for profile in keeper.scheduled for one in profile.destinations)
     topics |= {one.settings["topic"] for one in named if one.kind is DestinationKind.KAFKA}
     return [f"{settings.topic_prefix}{topic}" for topic in sorted(topics)]
 
@@ -95,7 +101,8 @@ async def prepare(settings: Settings) -> list[str]:
 async def insist_on_no_topics(keeper: Keeper) -> None:
     """Raises where a profile in force has a destination that is a topic: without Kafka nothing would ever go there."""
     await keeper.refresh()
-    for profile in keeper.expected:
+    owners = sorted({one.owner for one in keeper.destinations if one.kind == DestinationKind.KAFKA})
+    for profile in (*filter(None, map(keeper.profiles.find, owners)), *keeper.scheduled):
         topics = [one.name for one in profile.destinations if one.kind is DestinationKind.KAFKA]
         if topics:
             raise CannotRun(

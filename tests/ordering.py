@@ -12,14 +12,15 @@ import orjson
 from sqlalchemy import select
 
 from gateway.core.events import NoteRevision
-from gateway.core.reasons import Reason, ReasonKind
+from gateway.core.reasons import Reason
+from gateway.core.waits import Telling, Wait, WaitKind
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay, Terms, Work
 from gateway.store import tables
 from gateway.store.bulk import Writes
 from gateway.store.claims import Claim
 from gateway.store.database import Database
-from gateway.store.deliveries import Operator, release_held, reopen, skip
+from gateway.store.deliveries import Mapped, Operator, release_held, reopen, skip
 from gateway.store.handing_over import Handing, claim_fresh
 from gateway.store.ledger import read_ledger
 from gateway.store.outbox import append
@@ -41,6 +42,7 @@ DOINGS = (*VISITS, "publish", "retract", "amend", "decline for an unknown reason
 WHOLE_WAYS = [["add", "on my way", "start", last] for last in ("complete", "pause", "cancel", "undo")]
 ANSWERS = (*["accepts"] * 6, "loses", "busy", "refuses", "away", "dies", "accepts, dies", "stops")
 UNKNOWN = {"kind": "decline", "text": "Too odd", "code": None, "label": None, "outcome": None}
+WAITS = {"state": "held", "waits_kind": "decline", "waits_text": "Too odd"}
 
 
 class ProcessEndedError(BaseException):
@@ -185,7 +187,7 @@ class World:
         for doing in doings:
             kind, about = self._event(job, visit, doing)
             wanted = self.destinations if kind.startswith("note.") else [self.destinations[n] for n in sorted(to)]
-            held = {"state": "held", "waits_text": UNKNOWN["text"]} if "reason" in about else {}
+            held = WAITS if "reason" in about else {}
             body = orjson.dumps(about).decode()
             note = self.notes.get(job, (0, 0))[0]
             revision = NoteRevision(job, note) if kind.startswith("note.") else None
@@ -294,10 +296,8 @@ class World:
             await release_held(
                 connection,
                 brand="acme",
-                kind=ReasonKind.DECLINE,
-                text=UNKNOWN["text"],
-                reason=Reason("D9", "Too odd"),
-                profile_version=2,
+                wait=Wait(WaitKind.DECLINE, UNKNOWN["text"]),
+                mapping=Mapped(profile_version=2, tells=lambda *_: Telling.TOLD, reason=Reason("D9", "Too odd")),
                 operator=KIM,
                 now=await self.database.now(connection),
             )

@@ -73,7 +73,7 @@ class Outbox:
             body=body,
         )
 
-    def delivery(self, event, destination, *, state="pending", waits_text=None, rank=1):
+    def delivery(self, event, destination, *, state="pending", waits_kind=None, waits_text=None, rank=1):
         self.numbers += 1
         previous = self.sent.get((destination.number, event.job))
         self.sent[destination.number, event.job] = event.jobversion
@@ -85,13 +85,15 @@ class Outbox:
             position=event.position,
             previous=previous,
             state=state,
+            waits_kind=waits_kind,
             waits_text=waits_text,
             rank=rank,
         )
 
     async def append(self, *jobs, to, connection=None, **about):
         """One event for each of `jobs`, owed to `to`; returns the deliveries. `about`: what differs from an ordinary one."""
-        of_delivery = {name: about.pop(name) for name in ("state", "waits_text", "rank") if name in about}
+        names = ("state", "waits_kind", "waits_text", "rank")
+        of_delivery = {name: about.pop(name) for name in names if name in about}
         events = [self.event(job, **about) for job in jobs]
         deliveries = [self.delivery(event, to, **of_delivery) for event in events]
         now = datetime.now(UTC) - timedelta(seconds=1)

@@ -129,15 +129,20 @@ def audiences(event: Event) -> frozenset[Audience]:
     The enterprise hears of everything but reminders and its own notes; the provider of what others did;
     the customer of `customer.*` only. A receipt goes to its record's sender, who is no audience of a job.
     """
-    if event.type in LOG_ONLY or event.type is EventType.RECORD_SETTLED:
+    return audiences_of(event.type, event.by.side)
+
+
+def audiences_of(kind: EventType, side: Side) -> frozenset[Audience]:
+    """The same, by what an event is and whose doing it was."""
+    if kind in LOG_ONLY or kind is EventType.RECORD_SETTLED:
         return frozenset()
-    if event.type in CUSTOMER_EVENTS:
+    if kind in CUSTOMER_EVENTS:
         return frozenset({Audience.CUSTOMER})
-    if event.type in WORK_ONLY:
+    if kind in WORK_ONLY:
         return _PROVIDER
-    if event.type in {EventType.NOTE_PUBLISHED, EventType.NOTE_RETRACTED}:
-        return _PROVIDER if event.by.side is Side.ENTERPRISE else _ENTERPRISE
-    if event.type is EventType.SURVEY_ANSWERED or event.by.side is Side.PROVIDER:
+    if kind in {EventType.NOTE_PUBLISHED, EventType.NOTE_RETRACTED}:
+        return _PROVIDER if side is Side.ENTERPRISE else _ENTERPRISE
+    if kind is EventType.SURVEY_ANSWERED or side is Side.PROVIDER:
         return _ENTERPRISE
     return _BOTH
 

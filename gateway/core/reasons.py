@@ -59,20 +59,29 @@ class ReasonLists:
     cancel: tuple[Reason, ...] = ()
     open_ended: bool = True
     _index: dict[tuple[ReasonKind, str], Reason] = field(init=False, repr=False, compare=False)
+    _only_completing: Reason | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        lists = {
-            ReasonKind.COMPLETE: self.complete,
-            ReasonKind.DECLINE: self.decline,
-            ReasonKind.CANCEL: self.cancel,
-        }
         index: dict[tuple[ReasonKind, str], Reason] = {}
-        for kind, reasons in lists.items():
+        for kind in ReasonKind:
+            reasons = self.listed(kind)
             for reason in reasons:
                 index.setdefault((kind, reason.label), reason)
             # A code wins over another reason's label.
             index.update({(kind, reason.code): reason for reason in reasons})
         object.__setattr__(self, "_index", index)
+        completing = [reason for reason in self.complete if reason.outcome is Ending.COMPLETES]
+        object.__setattr__(self, "_only_completing", completing[0] if len(completing) == 1 else None)
+
+    def listed(self, kind: ReasonKind) -> tuple[Reason, ...]:
+        """The list `kind`, in the brand's order."""
+        match kind:
+            case ReasonKind.COMPLETE:
+                return self.complete
+            case ReasonKind.DECLINE:
+                return self.decline
+            case ReasonKind.CANCEL:
+                return self.cancel
 
     def find(self, kind: ReasonKind, text: str) -> Reason | None:
         """The reason that `text` names in the list `kind`, by code or label; None where none does."""
@@ -91,8 +100,7 @@ class ReasonLists:
 
     def find_only_completing(self) -> Reason | None:
         """The one reason that completes; None where there are several or none."""
-        completing = [reason for reason in self.complete if reason.outcome is Ending.COMPLETES]
-        return completing[0] if len(completing) == 1 else None
+        return self._only_completing
 
 
 DEFAULT_COMPLETE = (

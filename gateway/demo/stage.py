@@ -147,7 +147,7 @@ def set_stage(settings: Settings, root: Path) -> Iterator[Stage]:
         raise StageFailed(f"no brand profiles in {settings.brands}: run the demo in the project's folder")
     with ExitStack() as stack:
         folder = stack.enter_context(own_folder(root))
-        shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden", "inbound"))
+        shutil.copytree(settings.brands, folder / "brands", ignore=shutil.ignore_patterns("golden*", "inbound"))
         world = load_world()
         webhook = set_webhook(folder, world)
         settings = _own(settings, folder, webhook, _servers(settings, folder, stack))

@@ -16,6 +16,7 @@ from gateway.core.values import replace
 from gateway.inbound.confirmations import confirmed_by
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
 from gateway.inbound.folding import find_companions
+from gateway.inbound.held import in_force
 from gateway.inbound.internal import expiry, unassignment
 from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
@@ -37,7 +38,7 @@ from gateway.store.releasing import InForce, release_resolved
 from gateway.store.waiting import find_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from gateway.inbound.directory import Directory
@@ -134,10 +135,14 @@ class Receiver:
         return await self._until_uncontended(lambda: self._give_up(patience, limit))
 
     async def release_resolved(self) -> int:
-        """Releases what waits for a reason that its brand's profile knows by now; returns how much there was."""
-        active = (await self._directory()).active.values()
-        in_force = {one.brand: InForce(one.brand, one.reasons, one.version) for one in active}
-        return await self._until_uncontended(lambda: self._release_resolved(in_force))
+        """Releases what waits for something that its brand's profile maps by now; returns how much there was."""
+        active = (await self._directory()).active
+
+        def find_in_force(brand: str) -> InForce | None:
+            profile = active.get(brand)
+            return in_force(profile) if profile is not None else None
+
+        return await self._until_uncontended(lambda: self._release_resolved(find_in_force))
 
     async def _alone(self, run: Callable[[Waking], Awaitable[_T]]) -> _T:
         """The database refused a record, or one that it wakes: again without waking any; else it was the record."""
@@ -285,10 +290,10 @@ class Receiver:
         self._committed(settled, batch.handing.owed)
         return len(jobs)
 
-    async def _release_resolved(self, in_force: Mapping[str, InForce]) -> int:
+    async def _release_resolved(self, find_in_force: Callable[[str], InForce | None]) -> int:
         async with self._transaction() as batch:
             connection, now = batch.writes.connection, batch.now
-            released = await release_resolved(connection, in_force, _NET, now)
+            released = await release_resolved(connection, find_in_force, _NET, now)
             if released.deliveries:
                 await notify(connection, outbox.CHANNEL)
         return len(released.records) + len(released.deliveries)

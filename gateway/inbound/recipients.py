@@ -10,8 +10,9 @@ from gateway.core.events import VERSIONED, Event, EventType, audiences
 from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
+from gateway.inbound.held import find_wait_at
 from gateway.inbound.work_topics import asked_for, is_wanted
-from gateway.mapping.wanted import Wanted, holds, wants, why_unwanted
+from gateway.mapping.wanted import Wanted, wants, why_unwanted
 from gateway.store import codec
 from gateway.store.outbox import NewDelivery, NewEvent
 
@@ -146,7 +147,7 @@ class Appending:
         profile: Profile | None,
     ) -> None:
         self.owed_to[destination.number] = destination
-        waits = holds(profile, event.reason) if destination.audience is Audience.ENTERPRISE else None
+        waits = find_wait_at(destination, profile, event)
         self.deliveries.append(
             NewDelivery(
                 number=self.take("delivery"),
@@ -156,7 +157,8 @@ class Appending:
                 position=row.position,
                 previous=last_sent.get(str(destination.number)),
                 state="held" if waits is not None else "pending",
-                waits_text=waits,
+                waits_kind=waits.kind if waits is not None else None,
+                waits_text=waits.value if waits is not None else None,
                 rank=_rank(event.type),
             )
         )

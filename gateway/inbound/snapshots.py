@@ -10,8 +10,9 @@ from gateway.core.job import JobStatus
 from gateway.core.sandbox import is_test
 from gateway.core.values import dataclass, replace
 from gateway.core.visibility import Audience
+from gateway.inbound.held import find_wait_at
 from gateway.mapping.standing import snapshot_of
-from gateway.mapping.wanted import Wanted, holds, wants
+from gateway.mapping.wanted import Wanted, wants
 from gateway.store import codec
 from gateway.store.aggregates import load_organizations, lock_jobs, save_sent
 from gateway.store.bulk import Writes
@@ -147,7 +148,7 @@ def _event_row(
 def _delivery_row(
     job: Job, row: NewEvent, destination: Destination, profile: Profile | None, event: Event, order: Order
 ) -> NewDelivery:
-    waits = holds(profile, event.reason) if destination.audience is Audience.ENTERPRISE else None
+    waits = find_wait_at(destination, profile, event)
     return NewDelivery(
         number=next(order.deliveries),
         event=row.number,
@@ -157,7 +158,8 @@ def _delivery_row(
         # Told to nobody: it is for whoever comes next, should this one not be sent.
         previous=job.last_sent.get(str(destination.number)),
         state="held" if waits is not None else "pending",
-        waits_text=waits,
+        waits_kind=waits.kind if waits is not None else None,
+        waits_text=waits.value if waits is not None else None,
         rank=BEHIND,
         operation=order.operation,
     )

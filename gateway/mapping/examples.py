@@ -207,6 +207,7 @@ def _stories(profile: Profile | None, source: str) -> Iterator[_Story]:
     yield offered
     yield from _closed_offers(offered, reasons)
     yield _assigned(begin)
+    yield _sparse(begin)
     accepted = _accepted(offered)
     yield accepted
     yield from _appointments(accepted)
@@ -251,6 +252,15 @@ def _assigned(begin: _Story) -> _Story:
     other = begin.branch().step("without_a_date", Side.ENTERPRISE, without)
     story.told += other.told
     return story
+
+
+def _sparse(begin: _Story) -> _Story:
+    """A job of which little is known, told as it stands."""
+    created = commands.CreateJob(
+        details={"address": {"postal_code": "55802", "country": "US"}}, customer={"name": "J. Ellis"}, brand=begin.brand
+    )
+    story = begin.branch().step("", Side.ENTERPRISE, created)
+    return _snapshot("with_little_known", story.branch())
 
 
 def _accepted(offered: _Story) -> _Story:
@@ -309,7 +319,17 @@ def _progress(accepted: _Story, reasons: ReasonLists) -> Iterator[_Story]:
             yield started.branch().step(f"reason_{reason.code}", Side.PROVIDER, pause, appointment=_VISIT)
         else:
             yield _surveyed(done.branch())
-    yield _one_of_two(started, reasons)
+    both = _one_of_two(started, reasons)
+    yield both
+    yield _waiting(both.branch(), reasons)
+
+
+def _waiting(both: _Story, reasons: ReasonLists) -> _Story:
+    """A job that waits after the second of two visits, told as it stands."""
+    why = next((each.code for each in reasons.complete if each.outcome is Ending.PAUSES), None)
+    both.step("second_of_two", Side.PROVIDER, commands.StartAppointment(), appointment=_SECOND_VISIT)
+    both.step("second_of_two", Side.PROVIDER, commands.PauseAppointment(why), appointment=_SECOND_VISIT)
+    return _snapshot("with_two_visits", both.branch())
 
 
 def _one_of_two(started: _Story, reasons: ReasonLists) -> _Story:
@@ -327,7 +347,7 @@ def _surveyed(story: _Story) -> _Story:
 def _endings(accepted: _Story, reasons: ReasonLists) -> Iterator[_Story]:
     yield accepted.branch().step("how_does_it_stand", Side.ENTERPRISE, commands.SendReminder("Is there a date yet?"))
     scheduled = _scheduled(accepted)
-    yield _snapshot(scheduled.branch())
+    yield _snapshot("scheduled", scheduled.branch())
     for reason in (each for each in reasons.complete if each.outcome is Ending.COMPLETES):
         complete = commands.CompleteJob(reason.code)
         yield scheduled.branch().step(f"reason_{reason.code}", Side.PROVIDER, complete)
@@ -342,7 +362,7 @@ def _endings(accepted: _Story, reasons: ReasonLists) -> Iterator[_Story]:
     yield by_source
 
 
-def _snapshot(story: _Story) -> _Story:
+def _snapshot(name: str, story: _Story) -> _Story:
     if story.job is not None:
         event = Event(
             type=EventType.JOB_SNAPSHOT,
@@ -352,7 +372,7 @@ def _snapshot(story: _Story) -> _Story:
             closure=story.job.closure,
             visits=tuple(VisitMoved(visit, None) for visit in story.job.visits),
         )
-        story.keep("scheduled", event)
+        story.keep(name, event)
     return story
 
 

@@ -1,17 +1,19 @@
 """The profiles at hand: which one a brand goes by, and every version that events may still name.
 
-Immutable: a new set takes the place of the old one as a whole. Only `load_folder` reads files.
+A new set takes the place of the old one as a whole. A version is read when it is first asked for, and stays as it is.
+Only `load_folder` reads files.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
-from gateway.core.values import dataclass
 from gateway.mapping.check import check_profile
+from gateway.mapping.outline import Outline, find_outline
 from gateway.mapping.problems import Problem, has_errors
 from gateway.mapping.profile import Profile, parse_profile
 
@@ -19,23 +21,87 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+_Key = TypeVar("_Key")
 _FILE = re.compile(r"profile\.v([1-9]\d{0,5})\.yaml")
 
 
-@dataclass(frozen=True, slots=True)
-class Profiles:
-    """`active` is by brand, `versions` by (brand, version) and holds the active ones too."""
+class Version:
+    """One version that is kept: its text, made a profile when it is first asked for."""
 
-    active: Mapping[str, Profile] = field(default_factory=dict)
-    versions: Mapping[tuple[str, int], Profile] = field(default_factory=dict)
+    def __init__(self, brand: str, number: int, text: str) -> None:
+        self.brand = brand
+        self.number = number
+        self.text = text
+
+    @classmethod
+    def of(cls, profile: Profile) -> Version:
+        """A version that has been read already; its text is not kept."""
+        made = cls(profile.brand, profile.version, "")
+        made.profile, made.outline = profile, Outline.of(profile)
+        return made
+
+    @cached_property
+    def profile(self) -> Profile | None:
+        """None where the text, which was checked when it came, cannot be read by now."""
+        profile = parse_profile(self.text, file=f"{self.brand} v{self.number}")
+        return profile if isinstance(profile, Profile) else None
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        """None where the text does not even say whose it is."""
+        return find_outline(self.text)
+
+
+class Shelf(Mapping[_Key, Profile]):
+    """Versions by their keys, as profiles: each is read when it is first asked for; going through all reads all.
+
+    What cannot be read is not in it.
+    """
+
+    def __init__(self, kept: Mapping[_Key, Version]) -> None:
+        self._kept = kept
+
+    def __getitem__(self, key: _Key) -> Profile:
+        profile = self._kept[key].profile
+        if profile is None:
+            raise KeyError(key)
+        return profile
+
+    def __iter__(self) -> Iterator[_Key]:
+        return (key for key, each in self._kept.items() if each.profile is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Profiles:
+    """`active` is by brand, `versions` by (brand, version) and holds the active ones too, as `kept` does with texts.
+
+    `outlines` are those of the active ones, by brand: they are there before any profile is read.
+    """
+
+    def __init__(self, kept: Mapping[tuple[str, int], Version], active: Mapping[str, int]) -> None:
+        in_force = {brand: kept[brand, number] for brand, number in active.items()}
+        self.kept = kept
+        self.versions = Shelf(kept)
+        self.active = Shelf(in_force)
+        self.outlines = {brand: each.outline for brand, each in in_force.items() if each.outline is not None}
 
     @classmethod
     def of(cls, profiles: Iterable[Profile], *, active: Mapping[str, int] | None = None) -> Profiles:
-        """A set of `profiles`; `active` names the version each brand goes by, else it is the highest."""
-        versions = {(each.brand, each.version): each for each in profiles}
-        if active is None:
-            active = dict(sorted(versions))
-        return cls({brand: versions[brand, version] for brand, version in active.items()}, versions)
+        """A set of profiles that have been read; `active` names the version each brand goes by, else the highest."""
+        kept = {(each.brand, each.version): Version.of(each) for each in profiles}
+        return cls(kept, dict(sorted(kept)) if active is None else active)
+
+    def followed_by(self, texts: Mapping[tuple[str, int], str], active: Mapping[str, int]) -> Profiles:
+        """A set of the versions that have these texts; those that are in this one too are not read again."""
+        kept = {key: Version(*key, text) for key, text in texts.items()}
+        same = {key: known for key, known in self.kept.items() if key in kept and kept[key].text == known.text}
+        return Profiles(kept | same, active)
+
+    def knows(self, versions: AbstractSet[tuple[str, int]]) -> bool:
+        """Whether all these are kept, whether or not they can be read."""
+        return versions <= self.kept.keys()
 
     def find(self, brand: str | None) -> Profile | None:
         """The profile that `brand` goes by."""
@@ -44,6 +110,9 @@ class Profiles:
     def find_version(self, brand: str | None, version: int | None) -> Profile | None:
         """The version that an event names."""
         return self.versions.get((brand, version)) if brand is not None and version is not None else None
+
+
+NO_PROFILES = Profiles({}, {})
 
 
 def check_text(text: str, *, file: str) -> tuple[Profile | None, tuple[Problem, ...]]:

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Annotated
 
 from pydantic import (
-    AwareDatetime,
     Field,
+    JsonValue,
     PrivateAttr,
     StrictBool,
     StrictInt,
@@ -29,9 +29,10 @@ from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
 from gateway.mapping.problems import Problem
-from gateway.mapping.profile_parts import ExpressionText, Name, Part, Text, Word
+from gateway.mapping.profile_parts import ExpressionText, Moment, Name, Part, Text, Word
+from gateway.mapping.profile_problems import problems_in
 from gateway.mapping.profile_roads import ConnectWords, Custom, Destination, Inbound, Receipts, Translation
-from gateway.mapping.source import Path, Source, dotted, line_of, read_source
+from gateway.mapping.source import Path, Source, line_of, read_source
 
 # By member: `type`, `id`, `subject`, `time`, and `data.<type>`.
 Expressions = Mapping[str, Expression | NotAnExpression]
@@ -105,10 +106,6 @@ class Route(Part):
     service_types: tuple[Text, ...] = ()
     organization: Text
 
-    def serves(self, postal_code: str, service_type: str | None) -> bool:
-        near = not self.postal_prefixes or postal_code.startswith(self.postal_prefixes)
-        return near and (not self.service_types or service_type in self.service_types)
-
 
 class FeedFormat(StrEnum):
     """Canonical: CloudEvents in structured JSON. Custom: the brand's own JSON, by expressions."""
@@ -120,13 +117,15 @@ class FeedFormat(StrEnum):
 class Feed(Part):
     """The wire form of the brand's events. Expressions see the canonical CloudEvent.
 
-    `events` maps an event type, or `default`, to the expression that makes its body.
+    `events` maps an event type, or `default`, to the expression that makes its body; `schemas` to the brand's own JSON
+    Schema of that body.
     """
 
     format: FeedFormat = FeedFormat.CANONICAL
     content_type: Text = "application/json"
     key: ExpressionText | None = None
     events: Mapping[str, ExpressionText] = Field(default_factory=dict)
+    schemas: Mapping[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_what_its_format_needs(self) -> Feed:
@@ -134,7 +133,7 @@ class Feed(Part):
             raise ValueError("the canonical format takes no expressions")
         if self.format is FeedFormat.CUSTOM and not self.events:
             raise ValueError("the custom format needs expressions in events")
-        unknown = sorted(set(self.events) - EVENT_NAMES - {DEFAULT})
+        unknown = sorted({*self.events, *self.schemas} - EVENT_NAMES - {DEFAULT})
         if unknown:
             raise ValueError(f"no such event type: {', '.join(unknown)}")
         return self
@@ -149,7 +148,7 @@ class Profile(Part):
     brand: Name
     account: Name
     version: Annotated[StrictInt, Field(ge=1)]
-    effective_at: AwareDatetime | None = None
+    effective_at: Moment | None = None
     complete_reasons: tuple[CompleteReason, ...] = ()
     decline_reasons: tuple[PlainReason, ...] = ()
     cancel_reasons: tuple[PlainReason, ...] = ()
@@ -229,9 +228,25 @@ class Profile(Part):
         texts |= {f"data.{kind}": text for kind, text in translation.data.items()}
         return {member: compile_expression(text, self.tables) for member, text in texts.items()}
 
+    @cached_property
+    def _routes(self) -> Mapping[str, list[tuple[int, frozenset[str], str]]]:
+        """By postal prefix, "" for none: the place of each route, its service types and its organization."""
+        routes: dict[str, list[tuple[int, frozenset[str], str]]] = {}
+        for place, route in enumerate(self.routing):
+            for prefix in route.postal_prefixes or ("",):
+                routes.setdefault(prefix, []).append((place, frozenset(route.service_types), route.organization))
+        return routes
+
+    @cached_property
+    def _longest_prefix(self) -> int:
+        return max(map(len, self._routes), default=0)
+
     def find_organization(self, postal_code: str, service_type: str | None) -> str | None:
         """The organization that the first matching route names."""
-        return next((each.organization for each in self.routing if each.serves(postal_code, service_type)), None)
+        prefixes = {postal_code[:length] for length in range(self._longest_prefix + 1)}
+        near = (route for prefix in prefixes for route in self._routes.get(prefix, ()))
+        serving = ((place, name) for place, types, name in near if not types or service_type in types)
+        return min(serving, default=(0, None))[1]
 
     def line_of(self, *path: str | int) -> int:
         """The line of a member in the file that the profile was read from."""
@@ -246,30 +261,6 @@ def parse_profile(text: str, *, file: str) -> Profile | tuple[Problem, ...]:
     try:
         profile = Profile.model_validate(source.members)
     except ValidationError as error:
-        return tuple(sorted(_problems(error, source)))
+        return problems_in(error, source, Profile)
     profile._lines.update(source.lines)  # noqa: SLF001 - set once, here
     return profile
-
-
-def _problems(error: ValidationError, source: Source) -> list[Problem]:
-    found: dict[Path, Problem] = {}
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
-        path = _in_file(each["loc"], source)
-        if each["type"] == "missing":
-            path = (*path, each["loc"][-1])
-        # The branches of one union fail together: the first problem is enough.
-        found.setdefault(path, Problem(source.file, line_of(source.lines, path), dotted(path), _said(each["msg"])))
-    return list(found.values())
-
-
-def _in_file(location: tuple[str | int, ...], source: Source) -> Path:
-    """Pydantic's location without what the file does not have, such as the names of union branches."""
-    path: Path = ()
-    for part in location:
-        if (*path, part) in source.lines:
-            path = (*path, part)
-    return path
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")

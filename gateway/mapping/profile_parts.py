@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, StrictStr, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StrictStr, StringConstraints
+from pydantic_core import PydanticCustomError
 
 Name = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Word = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Topic = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,180}$")]
 Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
 ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
+
+
+def _insist_on_writing(value: object) -> object:
+    """Seconds since 1970 are moments to pydantic, and to nobody who reads the file."""
+    if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()):
+        raise PydanticCustomError("datetime_type", "must be a moment")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_insist_on_writing)]
 
 
 class Part(BaseModel):

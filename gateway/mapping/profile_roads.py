@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints, model_validator
 
 from gateway.core.commands import ConfirmedBy
 from gateway.core.events import EventType
@@ -24,7 +24,7 @@ _SETTINGS = {"topic", "on_error", "webhook", "schedule", "superseding", "underst
 
 # "409": a code of an HTTP answer, as text, since YAML's keys become JSON's.
 StatusCode = Annotated[StrictStr, StringConstraints(pattern=r"^[2-5][0-9]{2}$")]
-Wait = Annotated[float, Field(ge=0.1, le=7 * 86_400)]
+Wait = Annotated[StrictFloat, Field(ge=0.1, le=7 * 86_400)]
 
 
 class DestinationKind(StrEnum):
@@ -70,10 +70,10 @@ class Webhook(Part):
     """
 
     url: Text
-    timeout: Annotated[float, Field(ge=0.1, le=30)] = 10.0
-    connect_timeout: Annotated[float, Field(ge=0.1, le=30)] = 3.0
+    timeout: Annotated[StrictFloat, Field(ge=0.1, le=30)] = 10.0
+    connect_timeout: Annotated[StrictFloat, Field(ge=0.1, le=30)] = 3.0
     concurrency: Annotated[StrictInt, Field(ge=1, le=256)] = 32
-    rate: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    rate: Annotated[StrictFloat, Field(gt=0, le=10_000)] | None = None
     largest_body: Annotated[StrictInt, Field(ge=1024, le=4 * 1024 * 1024)] = 256 * 1024
     answers: Mapping[StatusCode, AnswerMeans] = Field(default_factory=dict)
 

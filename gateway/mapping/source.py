@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import field
 from typing import TypeAlias
 
@@ -13,7 +15,11 @@ from gateway.mapping.problems import Problem
 Path: TypeAlias = tuple[str | int, ...]
 
 MAX_CHARACTERS = 512 * 1024
-MAX_DEPTH = 16
+MAX_DEPTH = 32
+
+_DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+", re.ASCII)
+
+_NULL, _TEXT = "tag:yaml.org,2002:null", "tag:yaml.org,2002:str"
 
 # libyaml where the wheel has it: ten times faster, with the same marks.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -21,11 +27,15 @@ _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A YAML file as values; `lines` has the first line of every member by its path."""
+    """A YAML file as values; `lines` has the first line of every member by its path.
+
+    `plain` has what is written where YAML reads something else than text: NO, 010, 2026-01-01.
+    """
 
     file: str
     members: dict[str, object]
     lines: dict[Path, int]
+    plain: dict[Path, str]
 
     def problem(self, path: Path, what: str) -> Problem:
         return Problem(self.file, line_of(self.lines, path), dotted(path), what)
@@ -42,10 +52,32 @@ def dotted(path: Path) -> str:
     return ".".join(str(part) for part in path)
 
 
+def find_members(text: str) -> dict[Path, str | None]:
+    """The members of the first two levels of a text that was checked before; None for what is not plain text.
+
+    Sooner than `read_source`, and empty where the text is no YAML mapping.
+    """
+    try:
+        return dict(_members(yaml.compose(text, Loader=_Loader), (), 2))
+    except yaml.YAMLError:
+        return {}
+
+
+def _members(node: yaml.Node | None, path: Path, levels: int) -> Iterator[tuple[Path, str | None]]:
+    if not isinstance(node, yaml.MappingNode) or not levels:
+        return
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and value.tag != _NULL:
+            here = (*path, key.value)
+            yield here, value.value if value.tag == _TEXT else None
+            yield from _members(value, here, levels - 1)
+
+
 def read_source(text: str, *, file: str) -> Source | tuple[Problem, ...]:
     """The mapping that `text` holds, or everything that speaks against reading it."""
     if len(text) > MAX_CHARACTERS:
-        return (Problem(file, 1, "", f"longer than {MAX_CHARACTERS} characters"),)
+        what = f"longer than {MAX_CHARACTERS} characters: a profile has some hundred lines, is this the right file?"
+        return (Problem(file, 1, "", what),)
     try:
         refused = _refused_marks(text, file)
         if refused:
@@ -54,14 +86,14 @@ def read_source(text: str, *, file: str) -> Source | tuple[Problem, ...]:
         try:
             root = loader.get_single_node()
             if not isinstance(root, yaml.MappingNode):
-                return (Problem(file, 1, "", "not a YAML mapping"),)
+                return (Problem(file, 1, "", "not a YAML mapping: a profile begins with `brand: <its name>`"),)
             reading = _Reading(file, loader)
             members = reading.mapping(root, ())
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError) as error:
-        return (_yaml_problem(error, file),)
-    return tuple(reading.problems) or Source(file, members, reading.lines)
+        return (_yaml_problem(error, text, file),)
+    return tuple(reading.problems) or Source(file, members, reading.lines, reading.plain)
 
 
 def _refused_marks(text: str, file: str) -> tuple[Problem, ...]:
@@ -73,11 +105,15 @@ def _refused_marks(text: str, file: str) -> tuple[Problem, ...]:
             problems.append(Problem(file, line, "", "anchors and aliases are not allowed: write the value out"))
         tag = getattr(event, "tag", None)
         if tag is not None:
-            problems.append(Problem(file, line, "", f"tags are not allowed: {tag}"))
+            what = f"tags are not allowed: write the value without {tag}, in quotes if it is text"
+            problems.append(Problem(file, line, "", what))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                return (*problems, Problem(file, line, "", f"nested deeper than {MAX_DEPTH} levels"))
+                return (
+                    *problems,
+                    Problem(file, line, "", f"nested deeper than {MAX_DEPTH} levels: no member goes so deep"),
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return tuple(problems)
@@ -87,10 +123,24 @@ def _line(marked: yaml.Event | yaml.Node) -> int:
     return marked.start_mark.line + 1 if marked.start_mark else 1
 
 
-def _yaml_problem(error: Exception, file: str) -> Problem:
+def _yaml_problem(error: Exception, text: str, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return Problem(file, line, "", "not valid YAML: a character that cannot be printed: take it out")
     what = getattr(error, "problem", None) or "a value cannot be read"
-    return Problem(file, mark.line + 1 if mark else 1, "", f"not valid YAML: {what}")
+    todo = next((todo for said, todo in _REMEDIES.items() if said in what), _ANY_REMEDY)
+    return Problem(file, mark.line + 1 if mark else 1, "", f"not valid YAML: {what}: {todo}")
+
+
+# What usually lies behind what libyaml and PyYAML say.
+_REMEDIES = {
+    "cannot start any token": "indent with spaces, and put text that begins with a sign such as % or @ in quotes",
+    "mapping values are not allowed": "put text that holds a colon in quotes, and indent members alike",
+    "did not find expected ',' or": "close the bracket, and put text that holds a comma or a colon in quotes",
+    "but found another document": "one file is one profile: take the lines from `---` on out",
+}
+_ANY_REMEDY = "look at this line, and at the end of the one before it"
 
 
 @dataclass(slots=True)
@@ -98,6 +148,7 @@ class _Reading:
     file: str
     loader: yaml.SafeLoader
     lines: dict[Path, int] = field(default_factory=dict)
+    plain: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def value(self, node: yaml.Node, path: Path) -> object:
@@ -106,22 +157,51 @@ class _Reading:
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
-        made: object = self.loader.construct_object(node)
+        return self.scalar(node, path)
+
+    def scalar(self, node: yaml.Node, path: Path) -> object:
+        """What a scalar says; what reads otherwise than it looks is a problem, wherever it stands."""
+        written: str = node.value
+        try:
+            made: object = self.loader.construct_object(node)
+        except ValueError:
+            self._add(node, path, f"{written} cannot be read: put it in quotes if it is text")
+            return None
+        if isinstance(made, str):
+            return made
+        self.plain[path] = written
+        if _looks_like(written, made):
+            return made
+        if isinstance(made, bool):
+            plainly = str(made).lower()
+            self._add(node, path, f"YAML reads {written} as {plainly}: write {plainly}, or '{written}' if it is text")
+        else:
+            self._add(node, path, f"YAML reads {written} as {made}: write {made}, or '{written}' if it is text")
         return made
 
     def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
         members: dict[str, object] = {}
         for key_node, child in node.value:
-            line = _line(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(Problem(self.file, line, dotted(path), "a key must be a plain word"))
+                self._add(key_node, path, "a key must be a plain word: write `name: value`")
                 continue
             key = key_node.value
             here = (*path, key)
             if key in members:
-                what = f"the key is there twice, first in line {self.lines[here]}"
-                self.problems.append(Problem(self.file, line, dotted(here), what))
+                self._add(key_node, here, f"the key is there twice, first in line {self.lines[here]}: keep one of them")
                 continue
-            self.lines[here] = line
+            self.lines[here] = _line(key_node)
             members[key] = self.value(child, here)
         return members
+
+    def _add(self, node: yaml.Node, path: Path, what: str) -> None:
+        self.problems.append(Problem(self.file, _line(node), dotted(path), what))
+
+
+def _looks_like(written: str, made: object) -> bool:
+    """Whether a reader takes it for what YAML does: unlike `yes`, which is true, and 010, which is 8."""
+    if isinstance(made, bool):
+        return written in {"true", "false"}
+    if isinstance(made, int):
+        return written == str(made)
+    return not isinstance(made, float) or _DECIMAL.fullmatch(written) is not None

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.core.events import Change, EventType, audiences
+from gateway.core.events import Change, EventType, audiences, audiences_of
+from gateway.core.parties import Side
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
-from gateway.mapping.codes import Refusal, find_code, standing_of
+from gateway.core.waits import Telling, Wait, WaitKind
+from gateway.mapping.codes import Refusal, find_code, standing_in, standing_of
+from gateway.mapping.members import brand_code
 from gateway.mapping.profile_roads import Some
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from gateway.core.document import StoredEvent
     from gateway.core.events import Event
-    from gateway.core.reasons import GivenReason
+    from gateway.mapping.codes import Standing
+    from gateway.mapping.members import Body
     from gateway.mapping.profile import Profile
     from gateway.mapping.profile_roads import Destination
 
@@ -45,12 +52,36 @@ class NotWanted:
 _WANTED = Wanted()
 
 
+class Seen(NamedTuple):
+    """All of an event that its being wanted depends on."""
+
+    type: EventType
+    is_for_enterprise: bool
+    changes: Collection[str]
+    standing: Standing | None
+
+
+def seen_in(stored: StoredEvent) -> Seen:
+    """The same of an event that is stored."""
+    kind, by, changes = EventType(stored.type), stored.body.get("by"), stored.body.get("changes")
+    side = by.get("role") if isinstance(by, dict) else None
+    told = audiences_of(kind, Side(side)) if isinstance(side, str) else frozenset()
+    changed = [str(each) for each in changes] if isinstance(changes, list) else []
+    return Seen(kind, Audience.ENTERPRISE in told, changed, standing_in(stored.type, stored.body))
+
+
 def wants(profile: Profile, destination: Destination, event: Event) -> Wanted | NotWanted:
     """Whether `destination` of the brand is owed `event`.
 
     A snapshot passes every filter of kinds; receipts and messages to customers have destinations of their own.
     """
-    if Audience.ENTERPRISE not in audiences(event):
+    seen = Seen(event.type, Audience.ENTERPRISE in audiences(event), event.changes, standing_of(event))
+    return wants_seen(profile, destination, seen)
+
+
+def wants_seen(profile: Profile, destination: Destination, event: Seen) -> Wanted | NotWanted:
+    """The same, by what it depends on."""
+    if not event.is_for_enterprise:
         return NotWanted(WhyUnwanted.NOT_FOR_FEED)
     if event.type in _NOTES and not profile.features.notes:
         return NotWanted(WhyUnwanted.NOTES_NOT_USED)
@@ -58,8 +89,7 @@ def wants(profile: Profile, destination: Destination, event: Event) -> Wanted | 
         return NotWanted(WhyUnwanted.PHOTOS_NOT_USED)
     if not _asks_for(destination, event):
         return NotWanted(WhyUnwanted.KIND_NOT_ASKED_FOR)
-    standing = standing_of(event)
-    code = find_code(profile.codes, standing) if standing is not None else None
+    code = find_code(profile.codes, event.standing) if event.standing is not None else None
     return NotWanted(code.why) if isinstance(code, Refusal) else _WANTED
 
 
@@ -75,7 +105,7 @@ def why_unwanted(profile: Profile, name: str, event: Event) -> str | None:
     return verdict.why if isinstance(verdict, NotWanted) else None
 
 
-def _asks_for(destination: Destination, event: Event) -> bool:
+def _asks_for(destination: Destination, event: Seen) -> bool:
     if destination.events is Some.ALL or event.type is EventType.JOB_SNAPSHOT:
         return True
     if destination.events is Some.STATUS_CHANGES_ONLY:
@@ -83,8 +113,25 @@ def _asks_for(destination: Destination, event: Event) -> bool:
     return event.type in destination.events
 
 
-def holds(profile: Profile | None, reason: GivenReason | None) -> str | None:
-    """The text that has to be mapped before the event with this reason can go to the brand; None: nothing waits."""
-    if profile is None or reason is None or reason.code is not None:
+def find_wait(profile: Profile | None, event: Event, *, coded: bool) -> Wait | None:
+    """What has to be mapped before `event` can go to the brand: its reason first; None: nothing waits.
+
+    `coded`: its documents carry the brand's code for how the job stands, so that one must be there.
+    """
+    if profile is None:
         return None
-    return reason.text if profile.reasons.given(reason.kind, reason.text).code is None else None
+    reason = event.reason
+    if reason is not None and reason.code is None and profile.reasons.given(reason.kind, reason.text).code is None:
+        return Wait(WaitKind(reason.kind), reason.text)
+    standing = standing_of(event) if coded else None
+    if standing is None or find_code(profile.codes, standing) is not None:
+        return None
+    return Wait(WaitKind.STATUS, str(standing))
+
+
+def tells(profile: Profile, event_type: str, body: Body) -> Telling:
+    """Whether `profile` has a code for how the job stands in a stored event, refuses it, or is silent."""
+    code = brand_code(event_type, body, profile)
+    if code is None:
+        return Telling.SILENT
+    return Telling.REFUSED if isinstance(code, Refusal) else Telling.TOLD

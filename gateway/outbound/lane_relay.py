@@ -185,7 +185,7 @@ class LaneRelay:
     ) -> int:
         """Claims what was just appended, in that transaction, and sends it once `committed` says that it was.
 
-        The caller's last statements: only recordings lock destinations after lanes too, and those it waits for here.
+        The last thing that the caller does there: a recording that waits for a destination held here holds lanes.
         """
         begun = self._monotonic()
         now = await self._clock.now(connection)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Boolean, Executable, null, select, update
 
 from gateway.core.values import dataclass
+from gateway.core.waits import Telling
 from gateway.store import codec
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
@@ -24,12 +25,13 @@ from gateway.store.states import OWED, is_owed
 from gateway.store.tables import delivery, destination, event, lane
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.core.reasons import Reason, ReasonKind
+    from gateway.core.reasons import Reason
+    from gateway.core.waits import Wait
     from gateway.store.claims import LaneKey
 
 
@@ -57,6 +59,15 @@ class Operator:
 
     author: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """What a version of a profile makes of something held: the `reason`, where it waited for one."""
+
+    profile_version: int
+    tells: Callable[[str, Mapping[str, Any]], Telling]
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,47 +131,52 @@ async def release_held(
     connection: AsyncConnection,
     *,
     brand: str,
-    kind: ReasonKind,
-    text: str,
-    reason: Reason,
-    profile_version: int,
+    wait: Wait,
+    mapping: Mapped,
     operator: Operator,
     now: datetime,
 ) -> list[int]:
-    """Lets go what waited until `brand` knows `text` as a reason of `kind`; returns the deliveries.
+    """Lets go what `brand` has waited for, of `wait`, by the version that maps it; returns the deliveries.
 
-    The reason and the version that maps it are written on their events: the one change that an event admits. A lane
-    that a relay has is not made due here; the relay stops before what is held, and makes the lane due when it records.
+    The version, and the reason that it maps, are written on their events: the one change that an event admits. What it
+    refuses to tell, of how a job stands, is given up; what it has no code for stays. A lane that a relay has is not
+    made due here; the relay stops before what is held, and makes the lane due when it records.
     """
     query = (
-        select(delivery.c.number, event.c.number.label("event"), event.c.body)
+        select(delivery.c.number, destination.c.kind, event.c.number.label("event"), event.c.type, event.c.body)
         .join(event, event.c.number == delivery.c.event)
-        .where(delivery.c.state == "held", delivery.c.waits_text == text, event.c.brand == brand)
+        .join(destination, destination.c.number == delivery.c.destination)
+        .where(delivery.c.state == "held", delivery.c.waits_kind == wait.kind, delivery.c.waits_text == wait.value)
+        .where(event.c.brand == brand)
         .order_by(delivery.c.number)
     )
     bodies: dict[int, dict[str, Any]] = {}
-    waiting: list[int] = []
-    for number, event_number, body in (await connection.execute(query)).all():
+    judged: dict[Telling, list[int]] = {telling: [] for telling in Telling}
+    for number, kind, event_number, event_type, body in (await connection.execute(query)).all():
         members = codec.decode(body)
-        if (members.get("reason") or {}).get("kind") == kind:
-            waiting.append(number)
-            bodies[event_number] = _with_reason(members, reason)
-    locked = await _lock(connection, waiting, now)
-    released = sorted(number for number, one in locked.items() if one.state == "held")
+        # Who polls is told in words that are no brand's.
+        telling = Telling.TOLD if kind == "poll" else mapping.tells(event_type, members)
+        judged[telling].append(number)
+        bodies[event_number] = _with_reason(members, mapping.reason)
+    locked = await _lock(connection, judged[Telling.TOLD] + judged[Telling.REFUSED], now)
+    given_up = await skip(connection, judged[Telling.REFUSED], operator, now)
+    released = sorted(number for number in judged[Telling.TOLD] if locked[number].state == "held")
     if released:
-        free = {"state": "pending", "waits_text": None}
+        free = {"state": "pending", "waits_kind": None, "waits_text": None}
         await connection.execute(update(delivery).where(any_of(connection, delivery.c.number, released)).values(free))
         rows = [
-            {"number": number, "body": codec.encode(bodies[number]), "profile_version": profile_version}
+            {"number": number, "body": codec.encode(bodies[number]), "profile_version": mapping.profile_version}
             for number in sorted({locked[number].event for number in released})
         ]
         await connection.execute(_rewrite_events(connection.dialect.name), encode_rows(connection, rows))
         await _make_due(connection, [locked[number] for number in released if not locked[number].claimed], now)
         await write_action(connection, _action("release", released, operator), now)
-    return released
+    return sorted(released + _done(given_up))
 
 
-def _with_reason(members: dict[str, Any], reason: Reason) -> dict[str, Any]:
+def _with_reason(members: dict[str, Any], reason: Reason | None) -> dict[str, Any]:
+    if reason is None:
+        return members
     mapped = {"code": reason.code, "label": reason.label, "outcome": reason.outcome}
     return {**members, "reason": {**members["reason"], **mapped}}
 

@@ -47,6 +47,7 @@ class DeliveryView:
     state: str
     reason: str | None
     detail: str | None
+    waits_kind: str | None
     waits_text: str | None
     attempts: int
     retries: int
@@ -152,11 +153,12 @@ async def count_owed(connection: AsyncConnection) -> int:
 
 
 def _views() -> Select[Any]:
-    columns = ("number", "event", "previous", "state", "reason", "detail", "waits_text", "attempts", "retries")
+    columns = ("number", "event", "previous", "state", "reason", "detail", "attempts", "retries")
+    waits = ("waits_kind", "waits_text")
     moments = ("due_at", "created_at", "settled_at", "superseded_by")
     return (
         select(
-            *(delivery.c[name] for name in (*columns, *moments)),
+            *(delivery.c[name] for name in (*columns, *waits, *moments)),
             destination.c.name.label("destination"),
             event.c.brand,
             event.c.job,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, bindparam, case, null, select, text
 
+from gateway.core.commands import ConfirmedBy
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.store import codec
@@ -50,6 +51,11 @@ class Destination:
     def superseding(self) -> bool:
         """Whether a visit's progress may be overtaken before it leaves."""
         return self.settings.get("superseding") is True
+
+    @property
+    def confirms_by_topic(self) -> bool:
+        """Whether its owner says on a topic of its own what it has applied."""
+        return bool(self.settings.get("confirms", {}).get("by") == ConfirmedBy.TOPIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

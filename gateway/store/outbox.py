@@ -67,7 +67,8 @@ class NewDelivery:
     """One event owed to one destination: a row of `delivery`.
 
     `lane` is the job, or minus the record; `position` is unique in its lane. `held`: waits until the brand's profile
-    knows `waits_text`. `rank` is one of `RANKS`. `operation`: an operator's, which made it.
+    maps `waits_text`, a reason or a standing: `waits_kind`. `rank` is one of `RANKS`. `operation`: an operator's, which
+    made it.
     """
 
     number: int
@@ -77,6 +78,7 @@ class NewDelivery:
     position: int
     previous: int | None = None
     state: Literal["pending", "held"] = "pending"
+    waits_kind: str | None = None
     waits_text: str | None = None
     rank: int = 1
     operation: int | None = None
@@ -171,7 +173,8 @@ def _stands_in_a_snapshot(rows: FromClause) -> ColumnElement[bool]:
 
 @cache
 def _insert_deliveries(dialect: str) -> Executable:
-    names = ("number", "event", "destination", "lane", "position", "previous", "state", "waits_text", "operation")
+    ids = ("number", "event", "destination", "lane", "position", "previous", "operation")
+    names = (*ids, "state", "waits_kind", "waits_text")
     rows = given(dialect, **{name: delivery.c[name].type for name in names})
     zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries", "part")}
     values = {name: rows.c[name] for name in names if name != "previous"}

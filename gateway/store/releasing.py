@@ -6,19 +6,21 @@ Nothing is decided here: the clock's role does that, by the function that decide
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from gateway.core.reasons import Reason, ReasonKind
 from gateway.core.values import dataclass
-from gateway.store.deliveries import Operator, release_held
+from gateway.core.waits import Telling, Wait, WaitKind
+from gateway.store import codec
+from gateway.store.deliveries import Mapped, Operator, release_held
 from gateway.store.dialect import any_of, for_update
 from gateway.store.operators import Action, write_action
 from gateway.store.tables import delivery, event, inbound_record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,11 +43,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What the profile in force of a brand knows."""
+    """What the profile in force of a brand knows. `tells` is asked of an event's type and body."""
 
     brand: str
     reasons: ReasonLists
     profile_version: int
+    tells: Callable[[str, Mapping[str, Any]], Telling]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def _verdict(state: str | None) -> Verdict:
 
 
 async def release_mapped(connection: AsyncConnection, profile: InForce, operator: Operator, now: datetime) -> Released:
-    """Releases all that waited for a text that `profile` knows, in the caller's transaction, with audit rows.
+    """Releases all that waited for something that `profile` maps, in the caller's transaction, with audit rows.
 
     A record that holds its job keeps its text until it is decided: what is parked behind it is found by that, and
     follows it in the order received.
@@ -90,18 +93,19 @@ async def release_mapped(connection: AsyncConnection, profile: InForce, operator
     why = f"{profile.brand} v{profile.profile_version}: {operator.reason}"
     await _send_back(connection, records, Action(operator.author, "release", "record", tuple(records), why), now)
     deliveries: list[int] = []
-    for text in await _held_texts(connection, profile.brand):
-        for kind in ReasonKind:
-            deliveries += await _release_held(connection, profile, kind, text, operator, now)
+    for wait, mapped in await _find_mapped(connection, profile):
+        deliveries += await release_held(
+            connection, brand=profile.brand, wait=wait, mapping=mapped, operator=operator, now=now
+        )
     return Released(tuple(records), tuple(deliveries))
 
 
 async def release_resolved(
-    connection: AsyncConnection, in_force: Mapping[str, InForce], operator: Operator, now: datetime
+    connection: AsyncConnection, find_in_force: Callable[[str], InForce | None], operator: Operator, now: datetime
 ) -> Released:
     """The same for every brand: a net below the import, for what was decided just then by the version before."""
-    waiting = {brand for brand in await _waiting_brands(connection) if brand in in_force}
-    released = [await release_mapped(connection, in_force[brand], operator, now) for brand in sorted(waiting)]
+    waiting = map(find_in_force, sorted(await _waiting_brands(connection)))
+    released = [await release_mapped(connection, one, operator, now) for one in waiting if one is not None]
     return Released(
         tuple(number for one in released for number in one.records),
         tuple(number for one in released for number in one.deliveries),
@@ -124,28 +128,36 @@ async def _send_back(connection: AsyncConnection, numbers: Collection[int], acti
     await write_action(connection, action, now)
 
 
-async def _release_held(
-    connection: AsyncConnection, profile: InForce, kind: ReasonKind, text: str, operator: Operator, now: datetime
-) -> list[int]:
-    known = profile.reasons.given(kind, text)
-    if known.code is None:
-        return []
-    return await release_held(
-        connection,
-        brand=profile.brand,
-        kind=kind,
-        text=text,
-        reason=Reason(known.code, known.label or known.code, known.outcome),
-        profile_version=profile.profile_version,
-        operator=operator,
-        now=now,
+async def _find_mapped(connection: AsyncConnection, profile: InForce) -> list[tuple[Wait, Mapped]]:
+    """What deliveries wait for and `profile` maps. Of one standing every event says the same: one is looked at."""
+    waits = (delivery.c.waits_kind, delivery.c.waits_text)
+    held = (
+        select(*waits, func.min(delivery.c.event).label("event"))
+        .join(event, event.c.number == delivery.c.event)
+        .where(delivery.c.state == "held", event.c.brand == profile.brand, delivery.c.waits_kind.is_not(None))
+        .group_by(*waits)
+        .subquery()
     )
+    query = select(held.c.waits_kind, held.c.waits_text, event.c.type, event.c.body)
+    query = query.join_from(held, event, event.c.number == held.c.event).order_by(held.c.waits_kind, held.c.waits_text)
+    found = []
+    for kind, value, event_type, body in (await connection.execute(query)).all():
+        wait = Wait(WaitKind(kind), value)
+        mapped = _find_mapping(profile, wait, event_type, body)
+        if mapped is not None:
+            found.append((wait, mapped))
+    return found
 
 
-async def _held_texts(connection: AsyncConnection, brand: str) -> list[str]:
-    query = select(delivery.c.waits_text).join(event, event.c.number == delivery.c.event).distinct()
-    query = query.where(delivery.c.state == "held", event.c.brand == brand, delivery.c.waits_text.is_not(None))
-    return sorted(row.waits_text for row in await connection.execute(query))
+def _find_mapping(profile: InForce, wait: Wait, event_type: str, body: str) -> Mapped | None:
+    if wait.kind is WaitKind.STATUS:
+        is_silent = profile.tells(event_type, codec.decode(body)) is Telling.SILENT
+        return None if is_silent else Mapped(profile_version=profile.profile_version, tells=profile.tells)
+    known = profile.reasons.given(ReasonKind(wait.kind), wait.value)
+    if known.code is None:
+        return None
+    reason = Reason(known.code, known.label or known.code, known.outcome)
+    return Mapped(profile_version=profile.profile_version, tells=profile.tells, reason=reason)
 
 
 async def _waiting_brands(connection: AsyncConnection) -> set[str]:

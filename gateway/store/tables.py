@@ -314,6 +314,7 @@ destination = Table(
 )
 
 # One event owed to one destination. `state`: pending | held | delivered | superseded | dead | skipped.
+# A held one waits until the brand's profile maps `waits_text`: a reason, or with `waits_kind` status a standing.
 # `lane` is the job's number, or minus the record's for what has no job; `position` orders it within its lane.
 # `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it and
 # were recorded (of what may be overtaken, those begun), `attempts` the tries that left the building. A first try that
@@ -330,6 +331,7 @@ delivery = Table(
     Column("state", String(12), nullable=False),
     Column("reason", String(60)),
     Column("detail", Text),
+    Column("waits_kind", String(8)),
     Column("waits_text", Text),
     Column("claims", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),

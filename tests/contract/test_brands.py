@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.core.reasons import DEFAULT_COMPLETE
+from gateway.core.reasons import DEFAULT_COMPLETE, ReasonKind
 from gateway.mapping.library import load_folder
 from gateway.mapping.profile import CanceledAs, FeedFormat
 from tests.contract.corpus import BRANDS
@@ -39,5 +39,7 @@ def test_what_a_brand_sends_is_a_canonical_message(path):
         assert path.name.endswith(".refused.json")
         assert message["field"]
         return
+    reasons, text = PROFILES.active[path.parts[-3]].reasons, message["data"].get("reason")
+    assert text is None or reasons.given(ReasonKind.CANCEL, text).code, "it would wait for a mapping"
     catalogue = pytest.importorskip("gateway.inbound.catalogue").CATALOGUE
     catalogue[message["type"]].model.model_validate(message["data"])

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import orjson
 
-from gateway.core.reasons import Reason, ReasonKind
+from gateway.core.reasons import Reason
+from gateway.core.waits import Telling, Wait, WaitKind
 from gateway.outbound.outcome import Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay
 from gateway.store import tables, tables_control
 from gateway.store.claims import claim
-from gateway.store.deliveries import Operator, Verdict, release_held, reopen, skip
+from gateway.store.deliveries import Mapped, Operator, Verdict, release_held, reopen, skip
 from gateway.store.delivery_queries import count_deliveries, count_owed, find_delivery, list_deliveries
 from gateway.store.destinations import find_due_destinations
 from tests.outbound import LEASE, RecordingPublisher, render_plainly
@@ -140,18 +141,17 @@ async def test_on_a_relaxed_destination_nothing_is_reopened(outbox):
 async def hold(outbox, feed, *, kind="decline", text="too far"):
     reason = {"kind": kind, "text": text, "code": None, "label": None, "outcome": None}
     body = orjson.dumps({"reason": reason, "status": "declined"}).decode()
-    await outbox.append(1, to=feed, body=body, state="held", waits_text=text)
+    await outbox.append(1, to=feed, body=body, state="held", waits_kind=kind, waits_text=text)
 
 
-async def release(outbox, *, kind=ReasonKind.DECLINE, text="too far"):
+async def release(outbox, *, kind=WaitKind.DECLINE, text="too far", telling=Telling.TOLD):
+    mapped = Mapped(profile_version=2, tells=lambda _type, _body: telling, reason=Reason("D7", "Too far away"))
     async with outbox.database.transaction() as connection:
         return await release_held(
             connection,
             brand="acme",
-            kind=kind,
-            text=text,
-            reason=Reason("D7", "Too far away"),
-            profile_version=2,
+            wait=Wait(kind, text),
+            mapping=mapped,
             operator=KIM,
             now=datetime.now(UTC),
         )
@@ -176,8 +176,29 @@ async def test_only_the_reason_that_was_mapped_is_released(outbox):
     feed = await outbox.add_destination("feed.acme")
     await hold(outbox, feed, kind="cancel")
     assert await release(outbox) == []
-    assert await release(outbox, kind=ReasonKind.CANCEL, text="other words") == []
+    assert await release(outbox, kind=WaitKind.CANCEL, text="other words") == []
     assert await send(outbox) == []
+
+
+async def test_what_the_version_that_maps_its_reason_does_not_tell_is_given_up_and_bridged(outbox):
+    feed = await outbox.add_destination("feed.acme")
+    await outbox.append(1, to=feed)
+    await hold(outbox, feed)
+    await outbox.append(1, to=feed)
+    assert await send(outbox) == [(1, None)]
+    [held] = await numbers_of(outbox, state="held")
+    assert await release(outbox, telling=Telling.SILENT) == []
+    assert await numbers_of(outbox, state="held") == [held]
+    assert await release(outbox, telling=Telling.REFUSED) == [held]
+    assert await numbers_of(outbox, state="skipped") == [held]
+    assert await send(outbox) == [(3, 1)]
+
+
+async def test_who_polls_is_told_whatever_the_version_says_of_how_the_job_stands(outbox):
+    """Connect has words of its own for that."""
+    queue = await outbox.add_destination("feed.acme", kind="poll")
+    await hold(outbox, queue)
+    assert await release(outbox, telling=Telling.REFUSED) == await numbers_of(outbox, state="pending") != []
 
 
 async def test_what_is_released_while_a_relay_has_the_lane_follows_at_once(outbox):

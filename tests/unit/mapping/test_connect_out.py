@@ -335,7 +335,7 @@ def test_a_topic_is_for_kafka_only(destination):
     ("destination", "what"),
     [
         ("{name: feed.acme, topic: feed.acme.v1, on_error: dead}", "on_error is for destinations of kind poll"),
-        ("{name: feed.acme, kind: poll, on_error: perhaps}", "Input should be 'retry' or 'dead'"),
+        ("{name: feed.acme, kind: poll, on_error: perhaps}", "must be retry or dead"),
     ],
 )
 def test_what_an_error_does_is_said_of_what_is_polled_only_and_is_one_of_two(destination, what):

@@ -112,6 +112,12 @@ EXPRESSIONS = st.recursive(
         inner.map(lambda one: f"type({one})"),
         inner.map(lambda one: f"not_null({one}, 'none')"),
         inner.map(lambda one: f"length({one})"),
+        inner.map(lambda one: f"map(&({one}), [a, b])"),
+        inner.map(lambda one: f"({one})[::-1]"),
+        inner.map(lambda one: f"({one})[:2]"),
+        inner.map(lambda one: f"({one})[?a >= `1`]"),
+        inner.map(lambda one: f"({one}).*"),
+        inner.map(lambda one: f"sort_by(({one}), &a)"),
     ),
     max_leaves=6,
 )

@@ -104,8 +104,8 @@ def test_what_is_no_mapping_is_refused(text):
         ("{status: complete, code: A}", "needs a closure"),
         ("{status: complete, closure: expired, code: A}", "needs a closure"),
         ("{status: paused, closure: completed, code: A}", "has no closure"),
-        ("{status: paused, refuse: 'Not a word!'}", "match pattern"),
-        ("{status: parked, code: A}", "Input should be"),
+        ("{status: paused, refuse: 'Not a word!'}", "small letters, digits and underscores"),
+        ("{status: parked, code: A}", "must be offered, unscheduled, "),
     ],
 )
 def test_a_status_code_that_makes_no_sense_is_refused(row, said):

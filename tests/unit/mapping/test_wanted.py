@@ -5,9 +5,14 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.events import Change
+from gateway.core.job import Closure
 from gateway.core.reasons import GivenReason, ReasonKind
+from gateway.core.visibility import Audience
+from gateway.core.waits import Telling, Wait, WaitKind
+from gateway.inbound.held import find_wait_at
 from gateway.mapping.examples import examples
-from gateway.mapping.wanted import NotWanted, Wanted, WhyUnwanted, holds, wants
+from gateway.mapping.wanted import NotWanted, Wanted, WhyUnwanted, find_wait, tells, wants
+from gateway.store.destinations import Destination
 from tests.unit.mapping.texts import PLAIN, REASONS, profile_of, with_lines
 
 EXAMPLES = {(each.stored.type, each.name): each.event for each in examples()}
@@ -64,25 +69,65 @@ def test_a_standing_that_the_brand_is_not_told_of_gives_its_own_name():
     assert answer(PLAIN + row, event_of("appointment.started")) == Wanted()
 
 
-def given(kind, text, code=None):
-    return GivenReason(kind=kind, text=text, code=code)
+def giving(kind, text, code=None):
+    """An event of a brand's job with a reason."""
+    return replace(event_of("job.declined"), reason=GivenReason(kind=kind, text=text, code=code))
 
 
 @pytest.mark.parametrize("kind", list(ReasonKind))
 def test_an_unknown_reason_waits_where_the_brand_has_a_list(kind):
     profile = profile_of(PLAIN + REASONS)
-    assert holds(profile, given(kind, "Some other words")) == "Some other words"
-    assert holds(profile, given(kind, "Some other words", code="KNOWN")) is None
-    assert holds(profile, None) is None
-    assert holds(None, given(kind, "Some other words")) is None
+    assert find_wait(profile, giving(kind, "Some other words"), coded=True) == Wait(WaitKind(kind), "Some other words")
+    assert find_wait(profile, giving(kind, "Some other words", code="KNOWN"), coded=True) is None
+    assert find_wait(profile, event_of("job.accepted"), coded=True) is None
+    assert find_wait(None, giving(kind, "Some other words"), coded=True) is None
 
 
 def test_words_wait_for_nothing_where_there_is_no_list():
     profile = profile_of(PLAIN)
-    assert holds(profile, given(ReasonKind.DECLINE, "No time")) is None
-    assert holds(profile, given(ReasonKind.CANCEL, "Moved")) is None
-    assert holds(profile, given(ReasonKind.COMPLETE, "Half done")) == "Half done"
+    assert find_wait(profile, giving(ReasonKind.DECLINE, "No time"), coded=True) is None
+    assert find_wait(profile, giving(ReasonKind.CANCEL, "Moved"), coded=True) is None
+    waiting = giving(ReasonKind.COMPLETE, "Half done")
+    assert find_wait(profile, waiting, coded=True) == Wait(WaitKind.COMPLETE, "Half done")
 
 
 def test_a_reason_that_this_version_knows_waits_no_more():
-    assert holds(profile_of(PLAIN + REASONS), given(ReasonKind.CANCEL, "Customer moved")) is None
+    assert find_wait(profile_of(PLAIN + REASONS), giving(ReasonKind.CANCEL, "Customer moved"), coded=True) is None
+
+
+@pytest.mark.parametrize("kind", list(ReasonKind))
+def test_a_code_or_label_of_its_list_never_waits(kind):
+    profile = profile_of(PLAIN + REASONS)
+    for reason in profile.reasons.listed(kind):
+        assert find_wait(profile, giving(kind, reason.code), coded=True) is None
+        assert find_wait(profile, giving(kind, reason.label), coded=True) is None
+    assert profile.reasons.listed(kind)
+
+
+def test_a_standing_that_the_version_says_nothing_of_waits_where_documents_carry_codes():
+    silent = profile_of((PLAIN + REASONS).replace("  - {status: declined, closure: declined, code: D}\n", ""))
+    declined = replace(giving(ReasonKind.DECLINE, "FAR"), closure=Closure.DECLINED)
+    assert find_wait(silent, declined, coded=True) == Wait(WaitKind.STATUS, "declined / declined")
+    assert find_wait(silent, declined, coded=False) is None
+    assert find_wait(silent, giving(ReasonKind.DECLINE, "Odd"), coded=True) == Wait(WaitKind.DECLINE, "Odd")
+    assert find_wait(silent, event_of("job.accepted"), coded=True) is None
+    assert find_wait(silent, event_of("survey.answered"), coded=True) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "telling"), [("code: D", Telling.TOLD), ("refuse: never", Telling.REFUSED), (None, Telling.SILENT)]
+)
+def test_a_version_tells_a_standing_refuses_it_or_is_silent(entry, telling):
+    row = "  - {{status: declined, closure: declined, {}}}\n"
+    text = PLAIN.replace(row.format("code: D"), row.format(entry) if entry else "")
+    declined = next(each.stored for each in examples() if each.stored.type == "job.declined")
+    assert tells(profile_of(text), declined.type, {**declined.body, "closure": "declined"}) is telling
+
+
+def test_only_the_brands_own_words_can_be_missing():
+    silent = profile_of(PLAIN.replace("  - {status: declined, closure: declined, code: D}\n", ""))
+    declined = replace(event_of("job.declined"), closure=Closure.DECLINED)
+    feed = Destination(number=1, name="feed.acme", kind="kafka", audience=Audience.ENTERPRISE)
+    assert find_wait_at(feed, silent, declined) == Wait(WaitKind.STATUS, "declined / declined")
+    assert find_wait_at(replace(feed, kind="poll"), silent, declined) is None
+    assert find_wait_at(replace(feed, audience=Audience.PROVIDER), silent, declined) is None

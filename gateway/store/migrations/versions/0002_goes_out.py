@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("reason", sa.String(60)),
         sa.Column("detail", sa.Text()),
+        sa.Column("waits_kind", sa.String(8)),
         sa.Column("waits_text", sa.Text()),
         sa.Column("claims", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),

@@ -1,0 +1,57 @@
+"""Whether the reasons of a profile can be told apart, by the gateway and by people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.reasons import Ending
+from gateway.mapping.findings import error, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gateway.mapping.findings import Finding
+    from gateway.mapping.profile import PlainReason, Profile
+
+
+def check_reasons(profile: Profile) -> Iterator[Finding]:
+    """Codes and labels are unique in their list, also to the eye, and one reason completes."""
+    for name, reasons in _lists(profile):
+        yield from _check_unique(name, reasons)
+        yield from _check_alike(name, reasons)
+    completing = [each for each in profile.complete_reasons if each.outcome is Ending.COMPLETES]
+    if profile.complete_reasons and len(completing) != 1 and not profile.several_completing:
+        what = f"{len(completing)} reasons complete a visit; usually one does (several_completing: true if meant so)"
+        yield warning(("complete_reasons",), what)
+    complete = {text for each in profile.complete_reasons for text in (each.code, each.label)}
+    for index, each in enumerate(profile.cancel_reasons):
+        for text in sorted({each.code, each.label} & complete):
+            yield warning(("cancel_reasons", index), f"{text!r} is a complete reason too, and is looked up as that")
+
+
+def _lists(profile: Profile) -> Iterator[tuple[str, Sequence[PlainReason]]]:
+    yield "complete_reasons", profile.complete_reasons
+    yield "decline_reasons", profile.decline_reasons
+    yield "cancel_reasons", profile.cancel_reasons
+
+
+def _check_unique(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding]:
+    owners: dict[str, int] = {}
+    for index, each in enumerate(reasons):
+        for member, text in (("code", each.code), ("label", each.label)):
+            owner = owners.setdefault(text, index)
+            if owner != index:
+                yield error((name, index, member), f"{text!r} stands for the reason number {owner + 1} already")
+
+
+def _check_alike(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding]:
+    """Reasons are found letter by letter: what differs in case or spaces only will be mistaken by whoever writes it."""
+    owners: dict[str, tuple[int, str]] = {}
+    for index, each in enumerate(reasons):
+        for member, text in (("code", each.code), ("label", each.label)):
+            if text != text.strip():
+                yield error((name, index, member), f"{text!r} begins or ends with a space: take it out")
+            owner, alike = owners.setdefault("".join(text.casefold().split()), (index, text))
+            if owner != index and alike != text:
+                what = f"{text!r} differs from {alike!r} of the reason number {owner + 1} in case or spaces only"
+                yield warning((name, index, member), f"{what}: reword one of them")
