@@ -127,8 +127,10 @@ class Keeper:
         While the database is away, what was known last stands.
         """
         while True:
+            # Not `wait_for`: it may lose a cancellation that comes as the event is set.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), self._patience())
+                async with asyncio.timeout(self._patience()):
+                    await self._again.wait()
             self._again.clear()
             try:
                 await self.refresh()

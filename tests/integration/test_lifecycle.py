@@ -230,7 +230,7 @@ async def test_going_back_looks_at_what_is_about_to_take_force(road):
 
 async def test_a_version_that_would_rewrite_history_is_refused_with_what_to_do(road):
     told = await refusal(road, at(harborline(2), "2026-01-01T00:00:00Z"))
-    assert (told.file, told.line, told.member) == ("profile.yaml", 3, "effective_at")
+    assert (told.file, told.line, told.member) == ("profile.yaml", 4, "effective_at")
     assert "version 1 decides since" in told.what
     assert "leave it out, or name a moment to come" in told.what
     assert [row["version"] for row in await road.rows(activation, activation.c.brand == "harborline")] == [1]
@@ -240,7 +240,7 @@ async def test_two_versions_for_one_moment_are_refused(road):
     later = in_an_hour()
     await import_(road, at(harborline(2), later))
     told = await refusal(road, at(harborline(3), later))
-    assert (told.line, told.member) == (3, "effective_at")
+    assert (told.line, told.member) == (4, "effective_at")
     assert "version 2 takes force at" in told.what
     found = await activate(road.database, "harborline", 1, KIM, at=later)
     assert found.why is WhyNot.BAD_MOMENT
