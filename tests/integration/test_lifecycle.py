@@ -134,7 +134,8 @@ async def come(road, moment):
     """Brings that moment about: of what was to happen then, and what is read of it."""
     async with road.database.transaction() as connection:
         mine = update(activation).where(activation.c.effective_at == moment)
-        await connection.execute(mine.values(effective_at=ago(seconds=1)))
+        # Not before: the version in force may have been activated a moment ago.
+        await connection.execute(mine.values(effective_at=await road.database.now(connection)))
     road.gateway.keeper._stamp = None
     await road.gateway.keeper.refresh()
 
