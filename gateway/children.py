@@ -151,8 +151,8 @@ class Child:
 def free_port() -> int:
     """A loopback port that nobody has at this moment; the caller binds it next, and may lose a race.
 
-    Never the same twice to one process. None of those that systems lend to clients: a client that asks for a server which is away could be lent that
-    server's own port, be connected to itself, and keep it from coming back.
+    Never the same twice to one process. None of those that systems lend to clients: a client that asks for a server
+    which is away could be lent that server's own port, be connected to itself, and keep it from coming back.
     """
     for _ in range(_PORT_TRIES):
         port = _PORTS.start + secrets.randbelow(len(_PORTS))
