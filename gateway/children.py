@@ -19,6 +19,7 @@ from typing import Self
 _POLL_SECONDS = 0.02
 _PORTS = range(20_000, 32_000)
 _PORT_TRIES = 100
+_given: set[int] = set()
 _WATCHDOG = 'read -r _; kill -9 "$1"'
 
 
@@ -150,13 +151,16 @@ class Child:
 def free_port() -> int:
     """A loopback port that nobody has at this moment; the caller binds it next, and may lose a race.
 
-    None of those that systems lend to clients: a client that asks for a server which is away could be lent that
-    server's own port, be connected to itself, and keep it from coming back.
+    Never the same twice to one process. None of those that systems lend to clients: a client that asks for a server
+    which is away could be lent that server's own port, be connected to itself, and keep it from coming back.
     """
     for _ in range(_PORT_TRIES):
         port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        if port in _given:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
     raise ChildFailedError(f"no free port in {_PORT_TRIES} tries")
 
