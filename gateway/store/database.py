@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -105,8 +106,11 @@ class Database:
                 try:
                     yield connection
                 except BaseException:
-                    await transaction.rollback()
-                    has_ended = True
+                    # What ended it is told, above all a cancellation; where that broke the connection, nothing of it
+                    # is left to roll back.
+                    with contextlib.suppress(Exception):
+                        await transaction.rollback()
+                        has_ended = True
                     raise
                 await transaction.commit()
                 has_ended = True
