@@ -97,12 +97,14 @@ class Handing:
         self, events: Sequence[NewEvent], deliveries: Sequence[NewDelivery], owed_to: Mapping[int, Destination]
     ) -> bool:
         """Chooses what may be handed over of what is appended. Returns whether that is all of it."""
-        by_number = {one.number: one for one in events}
-        lanes = Counter((one.destination, one.lane) for one in deliveries)
+        by_number = {one.number: one for one in events} if self._takers else {}
+        lanes = Counter((one.destination, one.lane) for one in deliveries) if self._takers else Counter()
         for one in deliveries:
-            to, fresh = owed_to[one.destination], Fresh(one, by_number[one.event])
+            to = owed_to[one.destination]
             taker = self._takers.get(to.kind)
-            if taker and lanes[fresh.place] == 1 and _is_plain(fresh, to) and taker.takes_more(one.destination):
+            if taker is None or lanes[one.destination, one.lane] > 1 or not taker.takes_more(one.destination):
+                self.owed.add(to.kind)
+            elif _is_plain(fresh := Fresh(one, by_number[one.event]), to):
                 self._chosen[to.kind].append(fresh)
             else:
                 self.owed.add(to.kind)

@@ -68,7 +68,8 @@ async def test_what_is_new_is_sent_after_the_commit_and_recorded_as_what_was_cla
     hook = await outbox.add_destination("hook.acme")
 
     async def nothing_has_left():
-        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(beside.publisher.asked.wait(), 0.2)
         assert beside.publisher.calls == 0
 
     assert await beside.append(1, 2, to=hook, before_commit=nothing_has_left) == set()
@@ -218,8 +219,8 @@ async def test_a_relay_that_ends_takes_nothing_more_and_finishes_what_is_coming(
 
     async def stop():
         beside.relay.stop()
-        await asyncio.sleep(0)
-        assert not running.done(), "it waits for the commit"
+        done, _ = await asyncio.wait([running], timeout=0.2)
+        assert not done, "it waits for the commit"
 
     assert await beside.append(1, to=hook, before_commit=stop) == set()
     await running
