@@ -28,11 +28,12 @@ class ReasonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One entry of a list. `outcome` is set for complete reasons only."""
+    """One entry of a list. `outcome` is set for complete reasons only; `also` are further texts that mean it."""
 
     code: str
     label: str
     outcome: Ending | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class GivenReason:
 
 @dataclass(frozen=True, slots=True)
 class ReasonLists:
-    """The lists of one profile version. A text finds a reason by code or by label, exactly.
+    """The lists of one profile version. A text finds a reason by code, by label or by a further text, exactly.
 
     `open_ended`: an unknown complete reason waits for a mapping (a brand can still add it); where there is no
     brand nobody could, so it is refused.
@@ -65,10 +66,14 @@ class ReasonLists:
         index: dict[tuple[ReasonKind, str], Reason] = {}
         for kind in ReasonKind:
             reasons = self.listed(kind)
-            for reason in reasons:
-                index.setdefault((kind, reason.label), reason)
-            # A code wins over another reason's label.
-            index.update({(kind, reason.code): reason for reason in reasons})
+            named = [
+                *((reason.code, reason) for reason in reasons),
+                *((reason.label, reason) for reason in reasons),
+                *((text, reason) for reason in reasons for text in reason.also),
+            ]
+            # The first one wins: a code over another reason's label.
+            for text, reason in named:
+                index.setdefault((kind, text), reason)
         object.__setattr__(self, "_index", index)
         completing = [reason for reason in self.complete if reason.outcome is Ending.COMPLETES]
         object.__setattr__(self, "_only_completing", completing[0] if len(completing) == 1 else None)

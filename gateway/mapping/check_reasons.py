@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     from gateway.mapping.findings import Finding
     from gateway.mapping.profile import PlainReason, Profile
+    from gateway.mapping.source import Path
 
 
 def check_reasons(profile: Profile) -> Iterator[Finding]:
-    """Codes and labels are unique in their list, also to the eye, and one reason completes."""
+    """Codes, labels and further texts are unique in their list, also to the eye, and one reason completes."""
     for name, reasons in _lists(profile):
         yield from _check_unique(name, reasons)
         yield from _check_alike(name, reasons)
@@ -23,9 +24,9 @@ def check_reasons(profile: Profile) -> Iterator[Finding]:
     if profile.complete_reasons and len(completing) != 1 and not profile.several_completing:
         what = f"{len(completing)} reasons complete a visit; usually one does (several_completing: true if meant so)"
         yield warning(("complete_reasons",), what)
-    complete = {text for each in profile.complete_reasons for text in (each.code, each.label)}
+    complete = {text for each in profile.complete_reasons for _, text in _texts(each)}
     for index, each in enumerate(profile.cancel_reasons):
-        for text in sorted({each.code, each.label} & complete):
+        for text in sorted({text for _, text in _texts(each)} & complete):
             yield warning(("cancel_reasons", index), f"{text!r} is a complete reason too, and is looked up as that")
 
 
@@ -35,23 +36,31 @@ def _lists(profile: Profile) -> Iterator[tuple[str, Sequence[PlainReason]]]:
     yield "cancel_reasons", profile.cancel_reasons
 
 
+def _texts(reason: PlainReason) -> Iterator[tuple[Path, str]]:
+    """All that names it, each with its member."""
+    yield ("code",), reason.code
+    yield ("label",), reason.label
+    for place, text in enumerate(reason.also):
+        yield ("also", place), text
+
+
 def _check_unique(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding]:
     owners: dict[str, int] = {}
     for index, each in enumerate(reasons):
-        for member, text in (("code", each.code), ("label", each.label)):
+        for member, text in _texts(each):
             owner = owners.setdefault(text, index)
             if owner != index:
-                yield error((name, index, member), f"{text!r} stands for the reason number {owner + 1} already")
+                yield error((name, index, *member), f"{text!r} stands for the reason number {owner + 1} already")
 
 
 def _check_alike(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding]:
     """Reasons are found letter by letter: what differs in case or spaces only will be mistaken by whoever writes it."""
     owners: dict[str, tuple[int, str]] = {}
     for index, each in enumerate(reasons):
-        for member, text in (("code", each.code), ("label", each.label)):
+        for member, text in _texts(each):
             if text != text.strip():
-                yield error((name, index, member), f"{text!r} begins or ends with a space: take it out")
+                yield error((name, index, *member), f"{text!r} begins or ends with a space: take it out")
             owner, alike = owners.setdefault("".join(text.casefold().split()), (index, text))
             if owner != index and alike != text:
                 what = f"{text!r} differs from {alike!r} of the reason number {owner + 1} in case or spaces only"
-                yield warning((name, index, member), f"{what}: reword one of them")
+                yield warning((name, index, *member), f"{what}: reword one of them")

@@ -36,7 +36,7 @@ def check_round_trip(profile: Profile, told: Sequence[Example]) -> Iterator[Find
     for kind, member in _MEMBERS.items():
         reasons = _reasons_of(profile, kind)
         for index, reason in enumerate(reasons):
-            for text in (reason.code, reason.label):
+            for text in (reason.code, reason.label, *reason.also):
                 if profile.reasons.find(kind, text) != reason:
                     yield error((member, index), f"{text!r} given back is understood as another reason: reword it")
         if profile.feed.format is FeedFormat.CUSTOM and len(reasons) > 1:

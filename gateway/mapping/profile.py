@@ -43,10 +43,11 @@ DEFAULT = "default"
 
 
 class PlainReason(Part):
-    """A decline or cancel reason in the brand's words."""
+    """A decline or cancel reason in the brand's words; `also` are further texts by which it is given."""
 
     code: Text
     label: Text
+    also: tuple[Text, ...] = ()
 
 
 class CompleteReason(PlainReason):
@@ -180,11 +181,11 @@ class Profile(Part):
     @cached_property
     def reasons(self) -> ReasonLists:
         """The lists as the core reads them; the default pair stands in for complete reasons of its own."""
-        complete = tuple(Reason(each.code, each.label, each.outcome) for each in self.complete_reasons)
+        complete = tuple(Reason(each.code, each.label, each.outcome, each.also) for each in self.complete_reasons)
         return ReasonLists(
             complete or DEFAULT_COMPLETE,
-            tuple(Reason(each.code, each.label) for each in self.decline_reasons),
-            tuple(Reason(each.code, each.label) for each in self.cancel_reasons),
+            tuple(Reason(each.code, each.label, also=each.also) for each in self.decline_reasons),
+            tuple(Reason(each.code, each.label, also=each.also) for each in self.cancel_reasons),
             open_ended=True,
         )
 

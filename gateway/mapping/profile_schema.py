@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_REASONS = "Codes and labels are unique in the list; either is understood."
+_REASONS = "Codes, labels and further texts are unique in the list; each is understood."
+_ALSO = "Further texts that are understood as this reason, letter by letter."
 _EXPRESSION = "A JMESPath expression; it sees the whole document."
 # By part and member: what stands there. Parts are explained by their docstrings.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -45,10 +46,15 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "booking_page": "The page on which the brand's customers ask for work.",
         "custom": "How the brand's own JSON by Dispatch Connect is read.",
     },
-    "PlainReason": {"code": "The brand's code, in quotes if it is a number.", "label": "What people read."},
+    "PlainReason": {
+        "code": "The brand's code, in quotes if it is a number.",
+        "label": "What people read.",
+        "also": _ALSO,
+    },
     "CompleteReason": {
         "code": "The brand's code, in quotes if it is a number.",
         "label": "What people read.",
+        "also": _ALSO,
         "outcome": "completes: the visit is done and the job with it; pauses: there is more to come.",
     },
     "StatusCode": {
