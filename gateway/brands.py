@@ -72,10 +72,12 @@ async def import_profile(
     plain_webhooks: bool = True,
     draft: bool = False,
     lead: timedelta = LEAD,
+    follows: int | None = None,
 ) -> Imported:
     """Checks `text` and, where it passes, keeps it as a version of its brand and activates it, in one transaction.
 
     `plain_webhooks`: this installation may post to http:// addresses. `draft`: it is kept, and not activated.
+    `follows` is the version that it was made from: it is a problem where another one would decide just before it.
 
     A brand's first version takes force at once, with all that it releases; a later one after `lead`, or at the moment
     that it names. A version that is there already with the same content stays as it is: one that was rolled back does
@@ -98,6 +100,8 @@ async def import_profile(
         moment = moment_of(activations, profile.brand, now, profile.effective_at, lead)
         if isinstance(moment, str) and not draft:
             unfit += (Problem(file, profile.line_of("effective_at"), "effective_at", moment),)
+        elif not isinstance(moment, str) and follows is not None:
+            unfit += _find_other(profile, activations, moment, follows, file)
         if unfit:
             return Imported(problems=(*problems, *unfit))
         row = ProfileRow(
@@ -157,6 +161,16 @@ async def _as_it_is(
         if one.version == profile.version:
             effective.setdefault(profile.brand, one.effective_at)
     return Imported((profile,), problems, {profile.brand: state}, effective, {profile.brand: released})
+
+
+def _find_other(
+    profile: Profile, activations: Sequence[Activation], moment: datetime, follows: int, file: str
+) -> tuple[Problem, ...]:
+    deciding = in_force(activations, moment).get(profile.brand)
+    if deciding is None or deciding.version == follows:
+        return ()
+    what = f"was made from version {follows}, and version {deciding.version} decides by then: make it from that"
+    return (Problem(file, profile.line_of("version"), "version", what),)
 
 
 def _find_overtaken(

@@ -19,6 +19,7 @@ from gateway.cli_brands_diff import diff
 from gateway.cli_brands_golden import golden, mutate
 from gateway.cli_brands_held import held_
 from gateway.cli_brands_lifecycle import activate_, list_, rollback, show_
+from gateway.cli_brands_map import map_
 from gateway.cli_brands_schema import schema
 from gateway.cli_certify import certify
 from gateway.cli_confirmed import reconcile_, unconfirmed
@@ -53,6 +54,7 @@ brands.command("reconcile")(reconcile_)
 brands.command()(golden)
 brands.command()(mutate)
 brands.command("held")(held_)
+brands.command("map")(map_)
 brands.command()(schema)
 deliveries.command("unconfirmed")(unconfirmed)
 destinations.command("backfill")(backfill_)

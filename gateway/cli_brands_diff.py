@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import orjson
 import typer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SPAN = re.compile(r"([1-9]\d{0,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-_UNLIMITED = 1 << 60
+UNLIMITED = 1 << 60
 # Longer lists are read by `--json`.
 _SHOWN = 50
 
@@ -51,35 +51,51 @@ def diff(
     came in the brand's own JSON. Nothing is sent or written. Customers' texts and notes stand disguised in examples.
     """
     prefix = read_settings().topic_prefix
-    span = _read_since(since)
+    span = read_since(since)
     files = {word: _read_file(word) for word in (from_, to) if _is_file(word)}
 
-    async def compared(database: Database) -> tuple[Terms, Size, Found]:
+    async def compared(database: Database) -> DryRun:
         async with database.snapshot(by_keys=True) as connection:
             versions = {word: files.get(word) or await _get_version(connection, brand, word) for word in (from_, to)}
             terms = Terms(
                 before=versions[from_],
                 after=versions[to],
                 since=span if isinstance(span, datetime) else await database.now(connection) - span,
-                limit=limit or _UNLIMITED,
+                limit=limit or UNLIMITED,
                 examples=examples,
                 prefix=prefix,
             )
             _insist_on_one_brand(brand, terms)
-            size = await measure(connection, terms)
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-                task = bar.add_task("", total=size.events + size.records)
-                found = await compare(connection, terms, lambda more: bar.advance(task, more))
-            return terms, size, found
+            return await run_dry(connection, terms)
 
-    terms, size, found = ask(compared)
-    _show(terms, size, found, json=json)
-    if check and found.groups.has_failing:
+    dry_run = ask(compared)
+    if json:
+        show_json(differences_of(dry_run))
+    else:
+        show_differences(dry_run)
+    if check and dry_run.found.groups.has_failing:
         raise typer.Exit(NOT_SO)
 
 
-def _read_since(text: str) -> timedelta | datetime:
+class DryRun(NamedTuple):
+    """What was compared, how much of it there was, and what differs."""
+
+    terms: Terms
+    size: Size
+    found: Found
+
+
+async def run_dry(connection: Transaction, terms: Terms) -> DryRun:
+    """Compares, in the caller's snapshot by keys, with a bar on a terminal."""
+    size = await measure(connection, terms)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=size.events + size.records)
+        return DryRun(terms, size, await compare(connection, terms, lambda more: bar.advance(task, more)))
+
+
+def read_since(text: str) -> timedelta | datetime:
+    """A span before now, or a moment; the end of the program where it is neither."""
     span = _SPAN.fullmatch(text)
     if span is not None:
         return timedelta(**{_UNITS[span[2]]: int(span[1])})
@@ -120,20 +136,23 @@ def _insist_on_one_brand(brand: str, terms: Terms) -> None:
         fail(f"the file is of the brand {other.brand}, not of {brand}", NOT_SO)
 
 
-def _show(terms: Terms, size: Size, found: Found, *, json: bool) -> None:
-    if json:
-        show_json(
-            {
-                "brand": terms.before.brand,
-                "from": terms.before.version,
-                "to": terms.after.version,
-                "since": stamp(terms.since.astimezone(UTC)),
-                **size._asdict(),
-                "differing": found.differing,
-                "differences": list(_rows(found)),
-            }
-        )
-        return
+def differences_of(dry_run: DryRun) -> dict[str, Any]:
+    """All of it, for JSON."""
+    terms, size, found = dry_run
+    return {
+        "brand": terms.before.brand,
+        "from": terms.before.version,
+        "to": terms.after.version,
+        "since": stamp(terms.since.astimezone(UTC)),
+        **size._asdict(),
+        "differing": found.differing,
+        "differences": list(_rows(found)),
+    }
+
+
+def show_differences(dry_run: DryRun) -> None:
+    """The most of it, for people."""
+    terms, size, found = dry_run
     typer.echo(
         f"{terms.before.brand} v{terms.before.version} → v{terms.after.version}: {size.events} events and "
         f"{size.records} records since {stamp(terms.since.astimezone(UTC))}, of which {found.differing} would differ"

@@ -90,10 +90,10 @@ def numbers_of(kind: Kind, texts: Iterable[str]) -> list[int]:
     return sorted(set(numbers))
 
 
-def insist_on_reason(reason: str) -> str:
+def insist_on_reason(reason: str, option: str = "--reason") -> str:
     """What somebody does to what others sent or are owed is kept with why."""
     if not reason.strip():
-        fail("say why, with --reason: it is kept in the audit row", USAGE)
+        fail(f"say why, with {option}: it is kept in the audit row", USAGE)
     return reason.strip()
 
 

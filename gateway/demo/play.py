@@ -149,27 +149,22 @@ class Play:
             self.watch.say(f"by {label}: {', '.join(names)}")
 
     async def _map_what_is_unmapped(self) -> None:
-        """What an operator does: sees what waits, adds the reason to the brand's profile, and imports that."""
+        """What an operator does: sees what waits and what it resembles, and has the brand's profile map it."""
         waiting: dict[str, str] = {}
         while not waiting:
             await asyncio.sleep(LOOK_SECONDS)
             async with self._database.snapshot() as connection:
                 waiting = await activity.find_unmapped(connection)
         await asyncio.sleep(WAITING_SECONDS)
-        for brand, text in waiting.items():
-            self._write_next_version(brand, text)
-        named = ", ".join(f"{text} of {brand}" for brand, text in waiting.items())
-        self.watch.say(f"nobody knows the reason {named}: importing the next version of the profile")
-        code, output = await self._stage.command("brands", "import", "--author", "demo", "--reason", "a new reason")
-        self.watch.say(", ".join(line.strip() for line in output.strip().splitlines()[-2:]))
-        self._released = output if code == 0 else ""
-
-    def _write_next_version(self, brand: str, text: str) -> None:
-        folder = self._stage.brands / brand
-        told = (folder / "profile.v1.yaml").read_text(encoding="utf-8")
-        reason = f"complete_reasons:\n  - {{code: {text}, label: Diagnosed only, outcome: pauses}}\n"
-        told = told.replace("complete_reasons:\n", reason, 1).replace("\nversion: 1\n", "\nversion: 2\n", 1)
-        (folder / "profile.v2.yaml").write_text(told, encoding="utf-8")
+        for held in await self._stage.ask("brands", "held"):
+            brand, text, [meant, *_] = held["brand"], held["value"], held["suggestions"]
+            self.watch.say(f"{brand} knows no reason {text!r}: {held['records']} records wait, and all behind them")
+            self.watch.say(f"it resembles {meant['code']} {meant['label']!r}, {meant['why']}: an operator has it mapped")
+            words = ("--reason", text, "--as", meant["code"], "--because", "the brand says so", "--author", "demo")
+            code, output = await self._stage.command("brands", "map", brand, *words, "--yes")
+            for line in filter(None, output.splitlines()):
+                self.watch.say(f"  {line}")
+            self._released = output if code == 0 else ""
 
     async def _come_to_rest(self) -> None:
         """Waits until nothing is left to happen; what is left after that is for the checks to name."""

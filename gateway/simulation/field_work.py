@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.simulation.provider import Work
 
-# A reason that no profile knows until somebody adds it.
-UNMAPPED_REASON = "DIAG"
+# No profile knows it until somebody maps it: a technician's spelling of what the brand calls "Return visit needed".
+UNMAPPED_REASON = "Return Visit Needed"
 
 
 async def works(it: Work) -> None:

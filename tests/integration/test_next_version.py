@@ -1,0 +1,221 @@
+"""One value more is mapped by a next version that is planned, shown, made, and releases what waited for it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.core.reasons import Ending
+from gateway.core.waits import WaitKind
+from gateway.next_version import Plan, Unplanned, WhyNot, Wish, carry_out, plan, settle
+from gateway.store import tables_control
+from gateway.store.deliveries import Operator
+from tests.importing import AT_ONCE, import_profile
+from tests.inbound import BRANDS, START, joined, offer, provider, stamp
+from tests.mapping_versions import harborline
+from tests.operations import Partner
+from tests.profiles import bring_in
+
+KIM = Operator(author="kim", reason="their desk says so")
+TYPED = "Ready 4 billing"
+
+
+def wish(value=TYPED, code="RFB", **more):
+    return Wish(brand="harborline", value=value, code=code, **more)
+
+
+async def planned(road, wanted):
+    async with road.database.snapshot() as connection:
+        return await plan(connection, wanted)
+
+
+async def get_plan(road, wanted):
+    found = await planned(road, wanted)
+    assert isinstance(found, Plan), found
+    return found
+
+
+async def why_not(road, wanted):
+    found = await planned(road, wanted)
+    assert isinstance(found, Unplanned)
+    return found.why
+
+
+async def map_(road, wanted):
+    """All that the command does; what waits still."""
+    made = await get_plan(road, wanted)
+    imported = await carry_out(road.database, made, KIM, lead=AT_ONCE)
+    assert imported.profiles, imported.problems
+    left = await settle(road.database, made, imported.effective["harborline"])
+    await road.gateway.keeper.refresh()
+    await road.settle_requeued()
+    return made, left
+
+
+async def completed(partner, *jobs, reason=TYPED):
+    await partner.scheduled(*jobs)
+    for job in jobs:
+        await partner.road.receive(provider("appointment.complete", appointment=f"V-{job}", reason=reason))
+        await partner.road.receive(provider("appointment.add", job, id=f"V-{job}b", start=START))
+
+
+@pytest.fixture
+def partner(road):
+    return Partner(road)
+
+
+async def test_a_text_that_means_a_known_reason_is_mapped_and_what_waited_arrives_in_order(road, partner):
+    await completed(partner, "A-1", "A-2")
+    await partner.send()
+    made, left = await map_(road, wish())
+    [waited] = made.waiting
+    assert (waited.kind, waited.records, waited.jobs) == (WaitKind.COMPLETE, 2, 2)
+    assert left == ()
+    sent = await partner.send()
+    for job in ("A-1", "A-2"):
+        told = [one for one in sent if one["data"]["job"]["external_id"] == job]
+        assert [(one["jobversion"], one["type"]) for one in told] == [
+            (4, "appointment.completed.v1"),
+            (5, "appointment.scheduled.v1"),
+        ]
+        assert told[0]["data"]["reason"]["code"] == "RFB"
+        assert told[0]["data"]["reason"]["text"] == TYPED
+        assert told[0]["data"]["profile_version"] == 2
+    assert await road.is_balanced()
+
+
+async def test_a_plan_says_what_changes_and_changes_nothing(road, partner):
+    await completed(partner, "A-1")
+    before = await everything(road)
+    made = await get_plan(road, wish())
+    assert made.changed.splitlines()[2:] == [
+        "@@ -5 +5 @@",
+        "-version: 1",
+        "+version: 2",
+        "@@ -8 +8 @@",
+        "-  - {code: RFB, label: Ready for billing, outcome: completes}",
+        '+  - {code: RFB, label: Ready for billing, outcome: completes, also: ["Ready 4 billing"]}',
+    ]
+    assert (made.before.version, made.after.version, made.warnings) == (1, 2, ())
+    assert await everything(road) == before
+
+
+async def everything(road):
+    async with road.database.snapshot() as connection:
+        return [
+            (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+            for table in (tables_control.profile, tables_control.activation, tables_control.operator_action)
+        ]
+
+
+async def test_the_version_that_is_made_is_kept_with_who_mapped_what_and_why(road):
+    made, _ = await map_(road, wish())
+    kept = await road.rows(tables_control.profile, tables_control.profile.c.brand == "harborline")
+    assert [(row["version"], row["author"], row["reason"]) for row in kept][1:] == [
+        (2, "kim", f"{TYPED} is RFB: their desk says so")
+    ]
+    assert kept[1]["document"] == made.text
+
+
+async def test_a_reason_that_is_new_is_added_with_its_text(road, partner):
+    await completed(partner, "A-1", reason="Invoice sent")
+    made, left = await map_(road, wish("Invoice sent", "INV", outcome=Ending.COMPLETES))
+    assert left == ()
+    found = made.after.reasons.complete[-1]
+    assert (found.code, found.label, found.outcome, found.also) == ("INV", "Invoice sent", Ending.COMPLETES, ())
+    sent = await partner.send()
+    assert [one["data"]["reason"]["code"] for one in sent if one["type"] == "appointment.completed.v1"] == ["INV"]
+
+
+async def test_a_new_reason_with_a_label_of_its_own_has_the_text_besides(road):
+    made = await get_plan(road, wish("inv snt", "INV", label="Invoice sent", outcome=Ending.COMPLETES))
+    assert made.after.reasons.complete[-1].also == ("inv snt",)
+
+
+async def test_the_list_is_the_one_where_it_waits(road, partner):
+    await road.receive(offer("A-1"), provider("offer.decline", "A-1", reason="We are full"))
+    await partner.send()
+    made, left = await map_(road, wish("We are full", "D-CAP"))
+    assert (made.kind, left) == (WaitKind.DECLINE, ())
+    assert [one["data"]["reason"]["code"] for one in await partner.send()] == ["D-CAP"]
+
+
+async def test_what_waits_in_two_lists_has_to_be_told_apart(road, partner):
+    await road.receive(offer("A-1"), provider("offer.decline", "A-1", reason="Storm"))
+    await completed(partner, "A-2", reason="Storm")
+    assert await why_not(road, wish("Storm", "D-CAP")) is WhyNot.UNCLEAR
+    made, left = await map_(road, wish("Storm", "D-CAP", kind=WaitKind.DECLINE))
+    assert {one.kind for one in made.waiting} == {WaitKind.DECLINE, WaitKind.COMPLETE}
+    assert [one.kind for one in left] == [WaitKind.COMPLETE]
+
+
+async def test_a_standing_without_a_code_gets_one(road):
+    silent = harborline(1).replace("  - {status: scheduled, code: APPT-SET}\n", "")
+    await road.execute("UPDATE profile SET document = :text WHERE brand = 'harborline'", text=silent)
+    async with joined(road) as other:
+        partner = Partner(other)
+        await partner.scheduled("A-1")
+        await partner.send()
+        made, left = await map_(other, wish("scheduled / scheduled", "BOOKED"))
+        assert (made.kind, left) == (WaitKind.STATUS, ())
+        [told] = await partner.send()
+        assert told["data"]["code"] == "BOOKED"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (Wish(brand="nobody", value="x", code="y"), WhyNot.NOT_IN_FORCE),
+        (wish("Ready for billing"), WhyNot.MAPPED_ALREADY),
+        (wish(code="NEW"), WhyNot.UNCLEAR),
+        (wish(code="NEW", label="New"), WhyNot.UNCLEAR),
+        (wish(code="D-NEW", kind=WaitKind.DECLINE, outcome=Ending.PAUSES), WhyNot.UNCLEAR),
+        (wish("asleep", kind=WaitKind.STATUS), WhyNot.UNCLEAR),
+        (wish("scheduled", kind=WaitKind.STATUS), WhyNot.MAPPED_ALREADY),
+        (wish(code="RFB", label="Once more", outcome=Ending.PAUSES), WhyNot.CANNOT_EDIT),
+        (wish("  spaced "), WhyNot.UNFIT),
+    ],
+    ids=lambda value: value.value if isinstance(value, WhyNot) else "",
+)
+async def test_what_cannot_be_planned_says_why(road, wanted, why):
+    assert await why_not(road, wanted) is why
+
+
+async def test_a_plan_made_from_a_version_that_decides_no_more_is_not_carried_out(road):
+    made = await get_plan(road, wish())
+    await bring_in(road, harborline(2, complete="  - {code: INV, label: Invoice sent, outcome: completes}\n"))
+    again = await get_plan(road, wish())
+    refused = await carry_out(road.database, made, KIM, lead=AT_ONCE)
+    assert refused.profiles == ()
+    assert (again.before.version, again.after.version) == (2, 3)
+
+
+async def test_a_version_activated_a_moment_ago_is_not_undone_by_a_plan_from_the_one_before(road):
+    await import_profile(road.database, harborline(3), file="p.yaml", author="kim", reason="-", draft=True)
+    made = await get_plan(road, wish())
+    assert made.after.version == 4
+    await road.execute("DELETE FROM profile WHERE version = 3")
+    await import_profile(
+        road.database, harborline(3), file="p.yaml", author="kim", reason="-", lead=timedelta(seconds=2)
+    )
+    refused = await carry_out(road.database, made, KIM)
+    assert refused.profiles == ()
+    assert any("version 3 decides by then" in problem.what for problem in refused.problems)
+
+
+async def test_a_scheduled_version_that_does_not_know_it_is_named(road):
+    moment = stamp(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    text = harborline(2).replace("account:", f"effective_at: {moment}\naccount:", 1)
+    await import_profile(road.database, text, file="p.yaml", author="kim", reason="-")
+    [warning] = (await get_plan(road, wish())).warnings
+    assert "version 2 takes force at" in warning
+    assert (await get_plan(road, wish())).after.version == 3
+
+
+@pytest.mark.parametrize("brand", sorted(path.name for path in BRANDS.iterdir() if path.is_dir()))
+async def test_every_shipped_profile_can_be_taught_a_word(road, brand):
+    profile = road.gateway.keeper.directory.active[brand]
+    reason = profile.reasons.complete[0]
+    made = await get_plan(road, Wish(brand=brand, value="what they type", code=reason.code))
+    assert made.after.reasons.complete[0].also == (*reason.also, "what they type")
+    assert len(made.changed.splitlines()) <= 12
