@@ -16,6 +16,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 MAX_CHARACTERS = 512 * 1024
 MAX_DEPTH = 32
+BYTE_ORDER_MARK = "\ufeff"
 
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+", re.ASCII)
 
@@ -52,13 +53,18 @@ def dotted(path: Path) -> str:
     return ".".join(str(part) for part in path)
 
 
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of `text` with their marks, whose `index` counts characters; not those of a byte order mark."""
+    return yaml.compose(text.removeprefix(BYTE_ORDER_MARK), Loader=_Loader)
+
+
 def find_members(text: str) -> dict[Path, str | None]:
     """The members of the first two levels of a text that was checked before; None for what is not plain text.
 
     Sooner than `read_source`, and empty where the text is no YAML mapping.
     """
     try:
-        return dict(_members(yaml.compose(text, Loader=_Loader), (), 2))
+        return dict(_members(compose(text), (), 2))
     except yaml.YAMLError:
         return {}
 
