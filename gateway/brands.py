@@ -62,7 +62,7 @@ class Imported:
     released: Mapping[str, Released] = field(default_factory=dict)
 
 
-async def import_profile(
+async def import_profile(  # noqa: PLR0913 - each is another term of the import
     database: Database,
     text: str,
     *,

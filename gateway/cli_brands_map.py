@@ -11,7 +11,18 @@ import typer
 from gateway.cli_brands import problem_rows
 from gateway.cli_brands_diff import UNLIMITED, differences_of, read_since, run_dry, show_differences
 from gateway.cli_database import ask
-from gateway.cli_output import NOT_SO, USAGE, Author, Json, fail, insist_on_reason, plain, read_settings, show, show_json
+from gateway.cli_output import (
+    NOT_SO,
+    USAGE,
+    Author,
+    Json,
+    fail,
+    insist_on_reason,
+    plain,
+    read_settings,
+    show,
+    show_json,
+)
 from gateway.core.reasons import Ending, ReasonKind
 from gateway.core.waits import WaitKind
 from gateway.dry_run import Terms
@@ -28,7 +39,7 @@ if TYPE_CHECKING:
     from gateway.store.held import HeldValue
 
 
-def map_(
+def map_(  # noqa: PLR0913 - one argument per option
     brand: Annotated[str, typer.Argument(help="the brand's name")],
     *,
     text: Annotated[str | None, typer.Option("--reason", help="a reason as it was given, that nobody knows")] = None,

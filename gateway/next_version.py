@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from gateway.store.deliveries import Operator
     from gateway.store.held import HeldValue
 
+# Of one brand, what nobody has mapped; an operator with more of them has other sorrows.
+MOST_VALUES = 10_000
 _STANDINGS = {str(standing): standing for standing in PRODUCIBLE}
 
 
@@ -75,7 +77,7 @@ class Unplanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The version that would be made, as a profile and as `text`; `waiting` is what waits for the value.
+    """The version that would be made, as a profile and as `text`; `waiting` is what waits for it.
 
     `changed` is the difference of the texts, and `warnings` what else somebody should know first.
     """
@@ -97,8 +99,8 @@ async def plan(connection: Transaction, wish: Wish) -> Plan | Unplanned:
     before = library.find(wish.brand)
     if before is None:
         return Unplanned(WhyNot.NOT_IN_FORCE, f"{wish.brand} has no version in force")
-    waiting = await list_held(connection, brand=wish.brand, value=wish.value)
-    kind = _kind_of(wish, waiting)
+    held = await list_held(connection, brand=wish.brand, limit=MOST_VALUES)
+    kind = _kind_of(wish, held)
     if isinstance(kind, Unplanned):
         return kind
     number = max(version for brand, version in library.kept if brand == wish.brand) + 1
@@ -120,7 +122,7 @@ async def plan(connection: Transaction, wish: Wish) -> Plan | Unplanned:
         after=after,
         text=edited,
         changed="\n".join(changed),
-        waiting=tuple(waiting),
+        waiting=tuple(one for one in held if _is_concerned(one, kind, wish, after)),
         warnings=tuple(_find_unaware(versions, wish, kind, now)),
     )
 
@@ -143,14 +145,15 @@ async def carry_out(
 
 
 async def settle(database: Database, made: Plan, moment: datetime) -> tuple[HeldValue, ...]:
-    """Waits for `moment`, has what waited released by then, and returns what waits for the value still."""
-    brand = made.wish.brand
-    while (left := await _seconds_to(database, moment)) > 0:
+    """Waits for `moment`, has what waited released by then, and returns what of it waits still."""
+    brand, concerned = made.wish.brand, {(one.kind, one.value) for one in made.waiting}
+    while (left := await _seconds_to(database, moment)) > 0:  # noqa: ASYNC110 - the database's clock wakes nobody
         await asyncio.sleep(left)
     # Whoever comes first does it: a gateway that runs, or this.
     await catch_up(database, brand)
     async with database.snapshot() as connection:
-        return tuple(await list_held(connection, brand=brand, value=made.wish.value))
+        held = await list_held(connection, brand=brand, limit=MOST_VALUES)
+    return tuple(one for one in held if (one.kind, one.value) in concerned)
 
 
 async def _seconds_to(database: Database, moment: datetime) -> float:
@@ -158,11 +161,18 @@ async def _seconds_to(database: Database, moment: datetime) -> float:
         return (moment - await database.now(connection)).total_seconds()
 
 
-def _kind_of(wish: Wish, waiting: Sequence[HeldValue]) -> WaitKind | Unplanned:
+def _is_concerned(one: HeldValue, kind: WaitKind, wish: Wish, after: Profile) -> bool:
+    """A row of the status table may stand for several standings; a text may wait in several lists."""
+    if kind is WaitKind.STATUS:
+        return one.kind is kind and _maps(after, kind, one.value)
+    return one.kind is not WaitKind.STATUS and one.value == wish.value
+
+
+def _kind_of(wish: Wish, held: Sequence[HeldValue]) -> WaitKind | Unplanned:
     """What nobody waits for is taken for a complete reason: those hold their jobs."""
     if wish.kind is not None:
         return wish.kind
-    kinds = sorted({one.kind for one in waiting})
+    kinds = sorted({one.kind for one in held if one.value == wish.value})
     if len(kinds) > 1:
         return Unplanned(WhyNot.UNCLEAR, f"{wish.value!r} waits as {' and '.join(kinds)}: say which, with --list")
     return kinds[0] if kinds else WaitKind.COMPLETE

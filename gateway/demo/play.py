@@ -159,7 +159,9 @@ class Play:
         for held in await self._stage.ask("brands", "held"):
             brand, text, [meant, *_] = held["brand"], held["value"], held["suggestions"]
             self.watch.say(f"{brand} knows no reason {text!r}: {held['records']} records wait, and all behind them")
-            self.watch.say(f"it resembles {meant['code']} {meant['label']!r}, {meant['why']}: an operator has it mapped")
+            self.watch.say(
+                f"it resembles {meant['code']} {meant['label']!r}, {meant['why']}: an operator has it mapped"
+            )
             words = ("--reason", text, "--as", meant["code"], "--because", "the brand says so", "--author", "demo")
             code, output = await self._stage.command("brands", "map", brand, *words, "--yes")
             for line in filter(None, output.splitlines()):

@@ -47,11 +47,9 @@ class HeldJob:
     since: datetime
 
 
-async def list_held(
-    connection: AsyncConnection, *, brand: str | None = None, value: str | None = None, limit: int = 100
-) -> list[HeldValue]:
+async def list_held(connection: AsyncConnection, *, brand: str | None = None, limit: int = 100) -> list[HeldValue]:
     """What has been missed longest comes first. Two statements."""
-    waiting = _waiting(brand, value)
+    waiting = _waiting(brand)
     counted = _counted(waiting).add_columns(func.count(distinct(waiting.c.job)).label("jobs")).limit(limit)
     rows = (await connection.execute(counted)).mappings().all()
     names = select(waiting.c.brand, waiting.c.kind, waiting.c.value, waiting.c.destination, waiting.c.sender)
@@ -80,7 +78,7 @@ async def count_held_values(connection: AsyncConnection) -> list[Waiting]:
     return [Waiting(*row) for row in await connection.execute(query.order_by(values.c.brand))]
 
 
-def _waiting(brand: str | None = None, value: str | None = None) -> Subquery:
+def _waiting(brand: str | None = None) -> Subquery:
     """One row for each delivery and each record; a record waits for a complete reason."""
     nobody, record = cast(null(), String(249)), inbound_record.c
     deliveries = (
@@ -112,8 +110,6 @@ def _waiting(brand: str | None = None, value: str | None = None) -> Subquery:
     ).where(record.state == "unmapped", record.brand.is_not(None), record.waits_text.is_not(None))
     if brand is not None:
         deliveries, records = deliveries.where(event.c.brand == brand), records.where(record.brand == brand)
-    if value is not None:
-        deliveries, records = deliveries.where(delivery.c.waits_text == value), records.where(record.waits_text == value)
     return union_all(deliveries, records).subquery("waiting")
 
 

@@ -11,7 +11,7 @@ from gateway.next_version import Plan, Unplanned, WhyNot, Wish, carry_out, plan,
 from gateway.store import tables_control
 from gateway.store.deliveries import Operator
 from tests.importing import AT_ONCE, import_profile
-from tests.inbound import BRANDS, START, joined, offer, provider, stamp
+from tests.inbound import START, joined, offer, provider, stamp
 from tests.mapping_versions import harborline
 from tests.operations import Partner
 from tests.profiles import bring_in
@@ -94,7 +94,7 @@ async def test_a_plan_says_what_changes_and_changes_nothing(road, partner):
         "+version: 2",
         "@@ -8 +8 @@",
         "-  - {code: RFB, label: Ready for billing, outcome: completes}",
-        '+  - {code: RFB, label: Ready for billing, outcome: completes, also: ["Ready 4 billing"]}',
+        "+  - {code: RFB, label: Ready for billing, outcome: completes, also: [Ready 4 billing]}",
     ]
     assert (made.before.version, made.after.version, made.warnings) == (1, 2, ())
     assert await everything(road) == before
@@ -156,8 +156,10 @@ async def test_a_standing_without_a_code_gets_one(road):
         partner = Partner(other)
         await partner.scheduled("A-1")
         await partner.send()
-        made, left = await map_(other, wish("scheduled / scheduled", "BOOKED"))
-        assert (made.kind, left) == (WaitKind.STATUS, ())
+        assert await why_not(other, wish("scheduled / scheduled", "BOOKED")) is WhyNot.UNFIT, "and as a job's status?"
+        made, left = await map_(other, wish("scheduled", "BOOKED", kind=WaitKind.STATUS))
+        assert [(one.value, one.deliveries) for one in made.waiting] == [("scheduled / scheduled", 1)]
+        assert left == ()
         [told] = await partner.send()
         assert told["data"]["code"] == "BOOKED"
 
@@ -210,12 +212,3 @@ async def test_a_scheduled_version_that_does_not_know_it_is_named(road):
     [warning] = (await get_plan(road, wish())).warnings
     assert "version 2 takes force at" in warning
     assert (await get_plan(road, wish())).after.version == 3
-
-
-@pytest.mark.parametrize("brand", sorted(path.name for path in BRANDS.iterdir() if path.is_dir()))
-async def test_every_shipped_profile_can_be_taught_a_word(road, brand):
-    profile = road.gateway.keeper.directory.active[brand]
-    reason = profile.reasons.complete[0]
-    made = await get_plan(road, Wish(brand=brand, value="what they type", code=reason.code))
-    assert made.after.reasons.complete[0].also == (*reason.also, "what they type")
-    assert len(made.changed.splitlines()) <= 12
