@@ -121,8 +121,10 @@ def _show_settled(made: Plan, left: Iterable[HeldValue]) -> None:
 
 
 def _counted(held: Iterable[HeldValue]) -> str:
-    told = [f"{one.records} records and {one.deliveries} deliveries of {one.jobs} jobs ({one.kind})" for one in held]
-    return ", ".join(told) or "nothing"
+    told = [
+        f"{one.kind} {one.value!r}: records {one.records}, deliveries {one.deliveries}, jobs {one.jobs}" for one in held
+    ]
+    return "; ".join(told) or "nothing"
 
 
 def _document(made: Plan, dry_run: DryRun, moment: datetime, left: Iterable[HeldValue]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class Play:
         await asyncio.sleep(WAITING_SECONDS)
         for held in await self._stage.ask("brands", "held"):
             brand, text, [meant, *_] = held["brand"], held["value"], held["suggestions"]
-            self.watch.say(f"{brand} knows no reason {text!r}: {held['records']} records wait, and all behind them")
+            self.watch.say(f"{brand} knows no reason {text!r}: it waits, and what follows in its job")
             self.watch.say(
                 f"it resembles {meant['code']} {meant['label']!r}, {meant['why']}: an operator has it mapped"
             )

@@ -49,11 +49,11 @@ class Terminal:
         self.folder = folder
         self.variables = {f"GATEWAY_{name}": value for name, value in variables.items()}
 
-    def run(self, *words, code=DONE):
+    def run(self, *words, code=DONE, typed=None):
         """What the command says, in this process: a hundred starts of Python would take minutes."""
         unset = {name: None for name in os.environ if name.startswith("GATEWAY_")}
         with contextlib.chdir(self.folder):
-            done = CliRunner().invoke(app, words, env={**unset, **self.variables}, catch_exceptions=False)
+            done = CliRunner().invoke(app, words, env={**unset, **self.variables}, input=typed, catch_exceptions=False)
         return self._said(done.exit_code, code, done.stdout, done.stderr)
 
     def ask(self, *words, code=DONE):
