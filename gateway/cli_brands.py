@@ -116,7 +116,8 @@ def _show_imported(imported: Imported) -> None:
         typer.echo(f"{_standing(imported, profile.brand)}: {profile.brand} v{profile.version}")
         released = imported.released[profile.brand]
         if released.records or released.deliveries:
-            typer.echo(f"  released: {len(released.records)} records, {len(released.deliveries)} deliveries")
+            more = "" if released.beyond is None else ", and the gateway goes on with the rest"
+            typer.echo(f"  released: {len(released.records)} records, {len(released.deliveries)} deliveries{more}")
 
 
 def _standing(imported: Imported, brand: str) -> str:

@@ -81,7 +81,7 @@ def becomes(cell: Cell) -> str:
     """What becomes of it, in a few words."""
     match cell.fate:
         case Fate.SENT:
-            return f"sent as {cell.code}"
+            return f"sent as {cell.code}" if cell.code is not None else "sent without a code"
         case Fate.NOT_ASKED_FOR:
             return "not asked for"
         case _:

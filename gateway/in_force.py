@@ -81,9 +81,10 @@ async def bring_in(connection: Transaction, profile: Profile, new: NewActivation
 
 
 async def put_in_force(connection: Transaction, profile: Profile, one: Activation, now: datetime) -> Released:
-    """Brings destinations and settings in line with `profile`, and releases what waited for a reason that it maps.
+    """Brings destinations and settings in line with `profile`, and releases the first of what waited for it.
 
     In the caller's transaction, which holds `lock_profiles`; done again it changes nothing.
+    The clock releases the rest.
     """
     account = await make_account(connection, profile.account)
     if profile.receipts is not None:

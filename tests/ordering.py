@@ -12,18 +12,19 @@ import orjson
 from sqlalchemy import select
 
 from gateway.core.events import NoteRevision
-from gateway.core.reasons import Reason
-from gateway.core.waits import Telling, Wait, WaitKind
+from gateway.core.reasons import Reason, ReasonLists
+from gateway.core.waits import Telling
 from gateway.outbound.outcome import Delivered, Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay, Terms, Work
 from gateway.store import tables
 from gateway.store.bulk import Writes
 from gateway.store.claims import Claim
 from gateway.store.database import Database
-from gateway.store.deliveries import Mapped, Operator, release_held, reopen, skip
+from gateway.store.deliveries import Operator, reopen, skip
 from gateway.store.handing_over import Handing, claim_fresh
 from gateway.store.ledger import read_ledger
 from gateway.store.outbox import append
+from gateway.store.releasing import InForce, find_mapped, release_page
 from gateway.store.standings import lock_free
 from tests.outbound import LEASE, Outbox, render_plainly
 
@@ -38,11 +39,12 @@ VISITS = {
     "cancel": ("appointment.canceled", ("scheduled", "en_route", "started", "paused"), "canceled"),
     "add": ("appointment.scheduled", (None, "complete", "canceled"), "scheduled"),
 }
-DOINGS = (*VISITS, "publish", "retract", "amend", "decline for an unknown reason")
+# Reasons that the brand's profile does not know at first, by what is done for them.
+UNKNOWN = {"decline for an odd reason": "Too odd", "decline for an even reason": "Too even"}
+ALL_KNOWN = tuple(UNKNOWN.values())
+DOINGS = (*VISITS, "publish", "retract", "amend", *UNKNOWN)
 WHOLE_WAYS = [["add", "on my way", "start", last] for last in ("complete", "pause", "cancel", "undo")]
 ANSWERS = (*["accepts"] * 6, "loses", "busy", "refuses", "away", "dies", "accepts, dies", "stops")
-UNKNOWN = {"kind": "decline", "text": "Too odd", "code": None, "label": None, "outcome": None}
-WAITS = {"state": "held", "waits_kind": "decline", "waits_text": "Too odd"}
 
 
 class ProcessEndedError(BaseException):
@@ -187,7 +189,8 @@ class World:
         for doing in doings:
             kind, about = self._event(job, visit, doing)
             wanted = self.destinations if kind.startswith("note.") else [self.destinations[n] for n in sorted(to)]
-            held = WAITS if "reason" in about else {}
+            text = about.get("reason", {}).get("text")
+            held = {"state": "held", "waits_kind": "decline", "waits_text": text} if text else {}
             body = orjson.dumps(about).decode()
             note = self.notes.get(job, (0, 0))[0]
             revision = NoteRevision(job, note) if kind.startswith("note.") else None
@@ -214,8 +217,8 @@ class World:
         if doing == "publish" or (doing == "retract" and is_public):
             self.notes[job] = revision + 1, doing == "publish"
             return ("note.published" if doing == "publish" else "note.retracted"), {}
-        if doing == "decline for an unknown reason":
-            return "job.declined", {"reason": UNKNOWN}
+        if doing in UNKNOWN:
+            return "job.declined", {"reason": {"kind": "decline", "text": UNKNOWN[doing], "code": None}}
         kind, before, after = VISITS.get(doing, (None, (), None))
         name, status = self.visits.get((job, visit), (None, None))
         if status not in before:
@@ -290,17 +293,15 @@ class World:
                 now = await self.database.now(connection)
                 await verb(connection, [rows[which % len(rows)]["number"]], KIM, now)
 
-    async def release(self):
-        """The brand's profile knows the reason now."""
+    async def release(self, texts=ALL_KNOWN, *, telling=Telling.TOLD, limit=500):
+        """One page of what waits for reasons that the brand's profile knows by now."""
+        # A list without any reason takes all.
+        reasons = tuple(Reason(f"D-{one}", one) for one in ("Known before", *texts))
+        profile = InForce("acme", ReasonLists((), decline=reasons), 2, lambda *_: telling)
         async with self.database.transaction() as connection:
-            await release_held(
-                connection,
-                brand="acme",
-                wait=Wait(WaitKind.DECLINE, UNKNOWN["text"]),
-                mapping=Mapped(profile_version=2, tells=lambda *_: Telling.TOLD, reason=Reason("D9", "Too odd")),
-                operator=KIM,
-                now=await self.database.now(connection),
-            )
+            now, find_in_force = await self.database.now(connection), {"acme": profile}.get
+            mapped = await find_mapped(connection, find_in_force)
+            await release_page(connection, find_in_force, mapped, KIM, now, limit=limit)
 
     async def drain(self):
         """Everybody comes back to his senses: in the end nothing is owed."""

@@ -13,8 +13,10 @@ from gateway.store.releasing import InForce
 if TYPE_CHECKING:
     from gateway.core.events import Event
     from gateway.core.waits import Wait
+    from gateway.inbound.directory import Directory
     from gateway.mapping.profile import Profile
     from gateway.store.destinations import Destination
+    from gateway.store.releasing import FindInForce
 
 
 def find_wait_at(destination: Destination, profile: Profile | None, event: Event) -> Wait | None:
@@ -30,3 +32,13 @@ def find_wait_at(destination: Destination, profile: Profile | None, event: Event
 def in_force(profile: Profile) -> InForce:
     """What `profile` knows, for whoever releases by it."""
     return InForce(profile.brand, profile.reasons, profile.version, partial(tells, profile))
+
+
+def in_force_of(directory: Directory) -> FindInForce:
+    """The same of every brand that has a version in force."""
+
+    def find_in_force(brand: str) -> InForce | None:
+        profile = directory.active.get(brand)
+        return in_force(profile) if profile is not None else None
+
+    return find_in_force

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gateway.core.commands import ConfirmedBy, DeactivateUser, PutUser, ReactivateUser
@@ -16,7 +17,7 @@ from gateway.core.values import replace
 from gateway.inbound.confirmations import confirmed_by
 from gateway.inbound.entry import INTERNAL_DOOR, Entry, entry_of, read_entry, row_of, set_aside
 from gateway.inbound.folding import find_companions
-from gateway.inbound.held import in_force
+from gateway.inbound.held import in_force_of
 from gateway.inbound.internal import expiry, unassignment
 from gateway.inbound.known import WAKES_AT_MOST, Waking, load, save
 from gateway.inbound.recipients import Appending
@@ -34,7 +35,7 @@ from gateway.store.inbox import Place
 from gateway.store.intake import NO_PARTITION, Intake, count_in
 from gateway.store.numbers import NumbersExhausted
 from gateway.store.partitions import read_up_to
-from gateway.store.releasing import InForce, release_resolved
+from gateway.store.releasing import Beyond, Mapped, Released, find_mapped, release_page
 from gateway.store.waiting import find_ready
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 CONTENTION_TRIES = 8
+RELEASES_AT_MOST = 10_000
 WATCHED_RECORDS = 500
 BUG_SHARE = 5
 _WAKES = Waking()
@@ -135,14 +137,21 @@ class Receiver:
         return await self._until_uncontended(lambda: self._give_up(patience, limit))
 
     async def release_resolved(self) -> int:
-        """Releases what waits for something that its brand's profile maps by now; returns how much there was."""
-        active = (await self._directory()).active
+        """Releases what waits for something that its brand's profile maps by now; returns how much there was.
 
-        def find_in_force(brand: str) -> InForce | None:
-            profile = active.get(brand)
-            return in_force(profile) if profile is not None else None
-
-        return await self._until_uncontended(lambda: self._release_resolved(find_in_force))
+        Page by page, each in a transaction of its own, until enough was done for others to have their turn.
+        """
+        find_in_force = in_force_of(await self._directory())
+        async with self._database.snapshot(by_keys=True) as connection:
+            mapped = await find_mapped(connection, find_in_force)
+        released, beyond = 0, Beyond()
+        while mapped and released < RELEASES_AT_MOST:
+            page = await self._until_uncontended(partial(self._release_page, mapped, beyond))
+            released += len(page.records) + len(page.deliveries)
+            if page.beyond is None:
+                break
+            beyond = page.beyond
+        return released
 
     async def _alone(self, run: Callable[[Waking], Awaitable[_T]]) -> _T:
         """The database refused a record, or one that it wakes: again without waking any; else it was the record."""
@@ -290,13 +299,14 @@ class Receiver:
         self._committed(settled, batch.handing.owed)
         return len(jobs)
 
-    async def _release_resolved(self, find_in_force: Callable[[str], InForce | None]) -> int:
+    async def _release_page(self, mapped: Mapped, beyond: Beyond) -> Released:
+        find_in_force = in_force_of(await self._directory())
         async with self._transaction() as batch:
-            connection, now = batch.writes.connection, batch.now
-            released = await release_resolved(connection, find_in_force, _NET, now)
+            connection = batch.writes.connection
+            released = await release_page(connection, find_in_force, mapped, _NET, batch.now, beyond=beyond)
             if released.deliveries:
                 await notify(connection, outbox.CHANNEL)
-        return len(released.records) + len(released.deliveries)
+        return released
 
     async def _give_up(self, patience: timedelta, limit: int) -> int:
         directory = await self._directory()

@@ -110,10 +110,13 @@ def event_members(
 def brand_code(event_type: str, body: Body, profile: Profile) -> str | int | Refusal | None:
     """The brand's code for the standing in `body`, a refusal, or None where the profile says nothing.
 
-    A body without a status (a receipt) has no standing and gets an empty code.
+    A body without a status (a receipt) has no standing and gets an empty code. So has the retraction of a note where
+    there is none for it: whoever was told of the note is told of that, however the job stands.
     """
     standing = standing_in(event_type, body)
-    return "" if standing is None else find_code(profile.codes, standing)
+    code = "" if standing is None else find_code(profile.codes, standing)
+    is_missing = code is None or isinstance(code, Refusal)
+    return "" if is_missing and event_type == EventType.NOTE_RETRACTED else code
 
 
 def _some(body: Body, names: tuple[str, ...]) -> dict[str, Json]:

@@ -123,7 +123,8 @@ def find_wait(profile: Profile | None, event: Event, *, coded: bool) -> Wait | N
     reason = event.reason
     if reason is not None and reason.code is None and profile.reasons.given(reason.kind, reason.text).code is None:
         return Wait(WaitKind(reason.kind), reason.text)
-    standing = standing_of(event) if coded else None
+    # A note that was told of is taken back without a code, too.
+    standing = standing_of(event) if coded and event.type is not EventType.NOTE_RETRACTED else None
     if standing is None or find_code(profile.codes, standing) is not None:
         return None
     return Wait(WaitKind.STATUS, str(standing))

@@ -6,7 +6,7 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from asyncpg import Record
+from asyncpg import ConnectionDoesNotExistError, InternalClientError, Record
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -99,8 +99,9 @@ class Database:
                 await connection.invalidate()
                 await connection.get_raw_connection()
             has_ended = False
+            driver = driver_of(connection)
             try:
-                transaction = driver_of(connection).transaction(**terms)
+                transaction = driver.transaction(**terms)
                 await transaction.start()
                 try:
                     yield connection
@@ -113,6 +114,11 @@ class Database:
                     raise
                 await transaction.commit()
                 has_ended = True
+            except InternalClientError as error:
+                if not driver.is_closed():
+                    raise
+                # The server's farewell was read and its end was not yet: the driver takes that for a fault of its own.
+                raise ConnectionDoesNotExistError("the server ended the connection") from error
             finally:
                 # One may be open that was cancelled while it began: the driver would take the next one for a savepoint
                 # of it, whose commit keeps nothing.

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 from functools import cache
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, Executable, null, select, update
 
 from gateway.core.values import dataclass
-from gateway.core.waits import Telling
 from gateway.store import codec
 from gateway.store.bridging import Link, hand_on, is_versioned
 from gateway.store.columns import Moment, Number
@@ -25,13 +22,11 @@ from gateway.store.states import OWED, is_owed
 from gateway.store.tables import delivery, destination, event, lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.core.reasons import Reason
-    from gateway.core.waits import Wait
     from gateway.store.claims import LaneKey
 
 
@@ -61,13 +56,20 @@ class Operator:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapped:
-    """What a version of a profile makes of something held: the `reason`, where it waited for one."""
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """An event as a version of a profile tells it, that it could not be told without."""
 
+    body: Mapping[str, Any]
     profile_version: int
-    tells: Callable[[str, Mapping[str, Any]], Telling]
-    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Of what was held: what may go, and what was given up."""
+
+    freed: tuple[int, ...] = ()
+    given_up: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,70 +117,49 @@ async def skip(
     verdicts = _judged(numbers, locked, OWED)
     done = _done(verdicts)
     if done:
-        skipped = {"state": "skipped", "due_at": None, "settled_at": now}
-        await connection.execute(update(delivery).where(any_of(connection, delivery.c.number, done)).values(skipped))
-        # A dead one of a relaxed destination was neither owed nor unbridged any more.
-        left = [locked[number] for number in done if locked[number].owed]
-        strict = {one.link.destination for one in left if one.strict}
-        await hand_on(connection, [one.link for one in left], strict)
-        await _lower_owed(connection, left)
-        await _make_due(connection, left, now)
+        await _give_up(connection, [locked[number] for number in done], now)
         await write_action(connection, _action("skip", done, operator), now)
     return verdicts
 
 
 async def release_held(
-    connection: AsyncConnection,
-    *,
-    brand: str,
-    wait: Wait,
-    mapping: Mapped,
-    operator: Operator,
-    now: datetime,
-) -> list[int]:
-    """Lets go what `brand` has waited for, of `wait`, by the version that maps it; returns the deliveries.
+    connection: AsyncConnection, told: Mapping[int, Rewritten], refused: Collection[int], now: datetime
+) -> Released:
+    """Lets held deliveries go: what is `told` becomes pending, and the `refused` are given up and bridged.
 
-    The version, and the reason that it maps, are written on their events: the one change that an event admits. What it
-    refuses to tell, of how a job stands, is given up; what it has no code for stays. A lane that a relay has is not
-    made due here; the relay stops before what is held, and makes the lane due when it records.
+    In the caller's transaction, which writes the audit rows; a constant number of statements. What a version makes of
+    the events is written on them: the one change that an event admits. A lane that a relay has is not made due here:
+    the relay stops before what is held, and makes the lane due when it records. Nothing of it is given up meanwhile.
     """
-    query = (
-        select(delivery.c.number, destination.c.kind, event.c.number.label("event"), event.c.type, event.c.body)
-        .join(event, event.c.number == delivery.c.event)
-        .join(destination, destination.c.number == delivery.c.destination)
-        .where(delivery.c.state == "held", delivery.c.waits_kind == wait.kind, delivery.c.waits_text == wait.value)
-        .where(event.c.brand == brand)
-        .order_by(delivery.c.number)
-    )
-    bodies: dict[int, dict[str, Any]] = {}
-    judged: dict[Telling, list[int]] = {telling: [] for telling in Telling}
-    for number, kind, event_number, event_type, body in (await connection.execute(query)).all():
-        members = codec.decode(body)
-        # Who polls is told in words that are no brand's.
-        telling = Telling.TOLD if kind == "poll" else mapping.tells(event_type, members)
-        judged[telling].append(number)
-        bodies[event_number] = _with_reason(members, mapping.reason)
-    locked = await _lock(connection, judged[Telling.TOLD] + judged[Telling.REFUSED], now)
-    given_up = await skip(connection, judged[Telling.REFUSED], operator, now)
-    released = sorted(number for number in judged[Telling.TOLD] if locked[number].state == "held")
-    if released:
+    locked = await _lock(connection, [*told, *refused], now)
+    held = {number: one for number, one in locked.items() if one.state == "held"}
+    given_up = sorted(number for number in refused if number in held and not held[number].claimed)
+    if given_up:
+        await _give_up(connection, [held[number] for number in given_up], now)
+    freed = sorted(number for number in told if number in held)
+    if freed:
         free = {"state": "pending", "waits_kind": None, "waits_text": None}
-        await connection.execute(update(delivery).where(any_of(connection, delivery.c.number, released)).values(free))
+        await connection.execute(update(delivery).where(any_of(connection, delivery.c.number, freed)).values(free))
+        by_event = {held[number].event: told[number] for number in freed}
         rows = [
-            {"number": number, "body": codec.encode(bodies[number]), "profile_version": mapping.profile_version}
-            for number in sorted({locked[number].event for number in released})
+            {"number": number, "body": codec.encode(one.body), "profile_version": one.profile_version}
+            for number, one in sorted(by_event.items())
         ]
         await connection.execute(_rewrite_events(connection.dialect.name), encode_rows(connection, rows))
-        await _make_due(connection, [locked[number] for number in released if not locked[number].claimed], now)
-        await write_action(connection, _action("release", released, operator), now)
-    return sorted(released + _done(given_up))
+        await _make_due(connection, [held[number] for number in freed if not held[number].claimed], now)
+    return Released(tuple(freed), tuple(given_up))
 
 
-def _with_reason(members: dict[str, Any], reason: Reason | None) -> dict[str, Any]:
-    if reason is None:
-        return members
-    mapped = {"code": reason.code, "label": reason.label, "outcome": reason.outcome}
-    return {**members, "reason": {**members["reason"], **mapped}}
+async def _give_up(connection: AsyncConnection, gone: Collection[_Locked], now: datetime) -> None:
+    mine = any_of(connection, delivery.c.number, [one.link.number for one in gone])
+    skipped = {"state": "skipped", "due_at": None, "settled_at": now}
+    await connection.execute(update(delivery).where(mine).values(skipped))
+    # A dead one of a relaxed destination was neither owed nor unbridged any more.
+    left = [one for one in gone if one.owed]
+    strict = {one.link.destination for one in left if one.strict}
+    await hand_on(connection, [one.link for one in left], strict)
+    await _lower_owed(connection, left)
+    await _make_due(connection, left, now)
 
 
 def _action(verb: str, numbers: Sequence[int], operator: Operator) -> Action:
@@ -255,11 +236,10 @@ async def _make_due(connection: AsyncConnection, touched: Iterable[_Locked], now
     if not lanes:
         return
     rows = [{"destination": one, "key": key, "strict": strict} for (one, key), strict in sorted(lanes.items())]
-    owed = (await connection.execute(_owed_states(connection.dialect.name), encode_rows(connection, rows))).all()
-    heads = {key: next(of_lane) for key, of_lane in groupby(sorted(map(tuple, owed)), key=itemgetter(0, 1))}
+    heads = (await connection.execute(_heads(connection.dialect.name), encode_rows(connection, rows))).all()
     due = [
         {"destination": one, "key": key, "due_at": max(now, retried_at or now) if state == "pending" else None}
-        for (one, key), (*_, state, retried_at) in heads.items()
+        for one, key, state, retried_at in heads
     ]
     if due:
         await connection.execute(_set_due(connection.dialect.name), encode_rows(connection, due))
@@ -272,12 +252,22 @@ def _lock_lanes(dialect: str) -> Executable:
 
 
 @cache
-def _owed_states(dialect: str) -> Executable:
+def _heads(dialect: str) -> Executable:
+    """What is owed first on each of these lanes, found one by one: a lane may be owed more than is to be read."""
     rows = given(dialect, destination=Number, key=Number, strict=Boolean())
-    mine = (delivery.c.destination == rows.c.destination) & (delivery.c.lane == rows.c.key)
-    columns = (delivery.c.destination, delivery.c.lane, delivery.c.position, delivery.c.state, delivery.c.due_at)
-    query = select(*columns)
-    return query.join_from(rows, delivery, mine).where(is_owed(delivery.c.state, rows.c.strict))
+    owed = delivery.alias("owed")
+    first = (
+        select(owed.c.number)
+        .where(owed.c.destination == rows.c.destination, owed.c.lane == rows.c.key)
+        .where(is_owed(owed.c.state, rows.c.strict))
+        .order_by(owed.c.position)
+        .limit(1)
+        .correlate(rows)
+        .scalar_subquery()
+    )
+    heads = select(first.label("number")).select_from(rows).subquery("heads")
+    columns = (delivery.c.destination, delivery.c.lane, delivery.c.state, delivery.c.due_at)
+    return select(*columns).join_from(heads, delivery, delivery.c.number == heads.c.number)
 
 
 @cache

@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 
 import orjson
 
-from gateway.core.reasons import Reason
-from gateway.core.waits import Telling, Wait, WaitKind
+from gateway.core.reasons import Reason, ReasonLists
+from gateway.core.waits import Telling, WaitKind
 from gateway.outbound.outcome import Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay
 from gateway.store import tables, tables_control
 from gateway.store.claims import claim
-from gateway.store.deliveries import Mapped, Operator, Verdict, release_held, reopen, skip
+from gateway.store.deliveries import Operator, Verdict, reopen, skip
 from gateway.store.delivery_queries import count_deliveries, count_owed, find_delivery, list_deliveries
 from gateway.store.destinations import find_due_destinations
+from gateway.store.releasing import InForce, release_mapped
 from tests.outbound import LEASE, RecordingPublisher, render_plainly
 
 KIM = Operator(author="kim", reason="asked by the brand")
@@ -145,16 +146,13 @@ async def hold(outbox, feed, *, kind="decline", text="too far"):
 
 
 async def release(outbox, *, kind=WaitKind.DECLINE, text="too far", telling=Telling.TOLD):
-    mapped = Mapped(profile_version=2, tells=lambda _type, _body: telling, reason=Reason("D7", "Too far away"))
+    reasons = {kind.value: (Reason("D7", "Too far away", also=(text,)),)}
+    # A list that is empty takes any words.
+    others = {"decline": (Reason("D8", "Other"),), "cancel": (Reason("C8", "Other"),), "complete": ()}
+    known = InForce("acme", ReasonLists(**{**others, **reasons}), 2, lambda _type, _body: telling)
     async with outbox.database.transaction() as connection:
-        return await release_held(
-            connection,
-            brand="acme",
-            wait=Wait(kind, text),
-            mapping=mapped,
-            operator=KIM,
-            now=datetime.now(UTC),
-        )
+        released = await release_mapped(connection, known, KIM, datetime.now(UTC))
+        return list(released.deliveries)
 
 
 async def test_what_waited_for_a_mapping_is_released_with_the_reason_written_on_its_event(outbox):

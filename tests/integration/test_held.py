@@ -1,17 +1,23 @@
 """What waits for a brand's profile: a standing without a code is held like a reason, counted, and released in order."""
 
+import asyncio
 from datetime import timedelta
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from gateway.doctor import examine
 from gateway.finding import Level
+from gateway.outbound.kafka import KafkaPublisher
+from gateway.outbound.relay import Relay
+from gateway.outbound.topics import Cluster
 from gateway.settings import Settings
 from gateway.store import tables
 from gateway.store.columns import to_microseconds
 from gateway.store.held import list_held, list_held_jobs
 from gateway.store.operations import NewItem, Terms, create_operation
+from gateway.store.releasing import PAGE
 from tests.inbound import BRANDS, LAKESIDE, START, ago, enterprise, joined, offer, provider
 from tests.mapping_versions import harborline
 from tests.operations import KIM, Partner
@@ -85,6 +91,70 @@ async def test_several_standings_of_one_job_are_released_in_the_order_in_which_t
     await bring_in(road, harborline(3, cancel="  - {code: MOON, label: The moon was full}\n"))
     assert [(one[0], one[1]) for one in await partner.told()] == [("job.canceled", 6)]
     assert await road.is_balanced()
+
+
+async def test_what_waited_for_several_values_reaches_its_topic_in_order(road, kafka, topic_prefix):
+    """By a real relay and a real broker; what happened in between goes where it happened."""
+    await road.receive(offer("A-1"), provider("offer.accept", "A-1"))
+    for visit, reason in (("V-1", "Odd"), ("V-2", "Even")):
+        await road.receive(
+            provider("appointment.add", "A-1", id=visit, start=START),
+            provider("appointment.start", appointment=visit),
+            provider("appointment.pause", appointment=visit, reason=reason),
+            provider("note.add", "A-1", id=f"N-{visit}", text="Dog in the yard", visibility="public"),
+        )
+    await road.receive(provider("job.cancel", "A-1", reason="The moon was full"))
+    assert [row["waits_text"] for row in await held(road)] == ["Odd", "Even", "The moon was full"]
+    publisher = KafkaPublisher(Cluster(servers=kafka.servers, partitions=3), topic_prefix=topic_prefix, timeout=10.0)
+    try:
+        relay = Relay(road.database, publisher, road.gateway.render, ready=road.gateway.know_profiles)
+        await drained(relay)
+        reasons = ["Even", "Odd"]
+        rows = "".join(f"  - {{code: {one.upper()}, label: {one}, outcome: pauses}}\n" for one in reasons)
+        await bring_in(road, harborline(2, complete=rows, cancel="  - {code: MOON, label: The moon was full}\n"))
+        assert await held(road) == []
+        await drained(relay)
+    finally:
+        await publisher.close()
+    emitted = [row["jobversion"] for row in await road.events() if row["jobversion"] is not None]
+    told = await read_topic(kafka.servers, f"{topic_prefix}feed.harborline.v1", len(emitted))
+    assert [one["jobversion"] for one in told] == emitted == list(range(1, len(emitted) + 1))
+    assert [one["data"]["reason"]["code"] for one in told if "reason" in one["data"]] == ["ODD", "EVEN", "MOON"]
+    assert await road.is_balanced()
+
+
+async def drained(relay):
+    while await relay.relay_once():
+        pass
+
+
+async def read_topic(servers, topic, count):
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        async with asyncio.timeout(20):
+            return [orjson.loads((await consumer.getone()).value) for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_an_activation_releases_a_page_and_the_clock_goes_on_with_the_rest(road):
+    jobs = [f"A-{number}" for number in range(PAGE + 20)]
+    for some in batched(jobs, 130):
+        await road.receive(*map(offer, some), *(provider("offer.decline", job, reason="Odd") for job in some))
+    assert len(await held(road)) == len(jobs)
+    found = await bring_in(road, harborline(2, decline="  - {code: ODD, label: Odd}\n"))
+    released = found.released["harborline"]
+    assert len(released.deliveries) == PAGE
+    assert released.beyond is not None, "there is more"
+    assert await road.clock.mapped() == 20
+    assert await held(road) == []
+    assert await road.clock.mapped() == 0
+    assert await road.is_balanced()
+
+
+def batched(jobs, size):
+    return [jobs[first : first + size] for first in range(0, len(jobs), size)]
 
 
 async def test_a_version_that_refuses_the_standing_gives_it_up_and_what_follows_bridges_it(partner):

@@ -12,6 +12,10 @@ MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf
 # What Maplegrove may have asked for before, and what it asks for from then on.
 CHANGES = {
     "notes are not used any more": ("notes: true", "notes: false"),
+    "how the job stands is not told": (
+        "{status: offered, code: new}",
+        "{status: offered, refuse: not_before_accepted}",
+    ),
     "the feed is of other kinds": ("events: all", "events: [job.offered, note.published]"),
 }
 

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from gateway.core.waits import Telling
 from gateway.outbound.outcome import Fault, Rejected, Retryable
 from gateway.outbound.relay import Relay
 from gateway.store.deliveries import reopen
-from tests.ordering import ANSWERS, DOINGS, KIM, OPERATORS_DO, WHOLE_WAYS, World
+from tests.ordering import ALL_KNOWN, ANSWERS, DOINGS, KIM, OPERATORS_DO, WHOLE_WAYS, World
 from tests.outbound import RecordingPublisher, render_plainly
 
 AT_LENGTH = os.environ.get("GATEWAY_TEST_LENGTH") == "full"
@@ -27,6 +28,8 @@ PHASES = set(Phase) - (set() if AT_LENGTH else {Phase.shrink, Phase.explain})
 
 WORKERS = st.integers(0, 2)
 SAID = st.lists(st.sampled_from(ANSWERS), min_size=8, max_size=24)
+KNOWN = st.sets(st.sampled_from(ALL_KNOWN))
+TELLINGS = st.sampled_from([Telling.TOLD, Telling.TOLD, Telling.REFUSED, Telling.SILENT])
 # Which job and visit, what of it, and who is owed it.
 HAPPENINGS = st.lists(
     st.tuples(
@@ -95,6 +98,11 @@ class EverythingGoesWrong(RuleBasedStateMachine):
     @rule(what=st.sampled_from(sorted(OPERATORS_DO)), which=st.integers(0, 20))
     def an_operator_steps_in(self, what, which):
         self.run(self.world.step_in(*OPERATORS_DO[what], which), self.world.release())
+
+    @precondition(lambda self: self.world.is_anything_owed)
+    @rule(texts=KNOWN, telling=TELLINGS, limit=st.integers(1, 3))
+    def a_version_maps_some_of_what_is_waited_for(self, texts, telling, limit):
+        self.run(self.world.release(texts, telling=telling, limit=limit))
 
     @invariant()
     def all_is_in_order(self):

@@ -4,9 +4,11 @@ import asyncio
 import time
 
 import pytest
-from sqlalchemy import text
+from asyncpg import ConnectionDoesNotExistError, InternalClientError
+from sqlalchemy import make_url, text
 
 from gateway.store.bulk import upsert
+from gateway.store.failures import may_pass
 from gateway.store.prepared import driver_of
 from gateway.store.tables import account
 from tests.eventually import eventually
@@ -82,3 +84,63 @@ async def _are_closed(database):
     connect = database.engine.connect
     async with connect() as one, connect() as another, connect() as third:
         return all(driver_of(each).is_closed() for each in (one, another, third))
+
+
+class Line:
+    """A way to a server on which its last words arrive, and its end does not until the line is cut."""
+
+    def __init__(self, url):
+        self._url = make_url(url)
+        self.is_ended = asyncio.Event()
+        self._writers = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = self._url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def _connect(self, reader, writer):
+        from_server, to_server = await asyncio.open_connection(self._url.host, self._url.port)
+        self._writers += [writer, to_server]
+        back = asyncio.create_task(_copy(reader, to_server))
+        await _copy(from_server, writer)
+        self.is_ended.set()
+        await back
+
+
+async def _copy(reader, writer):
+    while words := await reader.read(65536):
+        writer.write(words)
+
+
+async def ask_one_that_was_ended(line, client, database):
+    async with client.transaction() as connection:
+        pid = await driver_of(connection).fetchval("SELECT pg_backend_pid()")
+        async with database.transaction() as other:
+            await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        await line.is_ended.wait()
+        # What arrived is read in the loop's next turns.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await driver_of(connection).fetch("SELECT 1")
+
+
+async def test_a_server_that_ended_the_connection_an_instant_ago_passes(database):
+    async with Line(database.url) as line, opened(line.url) as client:
+        with pytest.raises(ConnectionDoesNotExistError) as raised:
+            await ask_one_that_was_ended(line, client, database)
+    assert isinstance(raised.value.__cause__, InternalClientError), "the driver takes it for its own fault"
+    assert may_pass(raised.value)
+
+
+async def test_a_fault_of_the_drivers_own_does_not_pass(database):
+    with pytest.raises(InternalClientError) as raised:
+        async with database.transaction():
+            raise InternalClientError("no binary format encoder")
+    assert not may_pass(raised.value)

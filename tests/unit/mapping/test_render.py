@@ -152,6 +152,15 @@ def test_a_note_is_taken_back_where_notes_are_not_used_any_more():
     assert set(orjson.loads(document.body)["data"]["note"]) == {"id", "revision"}
 
 
+@pytest.mark.parametrize("lines", ["  - {status: unscheduled, refuse: not_told}\n", ""], ids=["refused", "silent"])
+def test_a_note_is_taken_back_without_a_code_where_the_profile_has_none(lines):
+    row = "  - {status: unscheduled, code: U}\n"
+    retracted = example("note.retracted")
+    retracted = replace(retracted, body={**retracted.body, "status": "unscheduled", "closure": None})
+    assert sent(profile_of(PLAIN), retracted)["data"]["code"] == "U"
+    assert "code" not in sent(profile_of(PLAIN.replace(row, lines)), retracted)["data"]
+
+
 def test_a_form_of_the_brands_own_travels_with_the_attributes_in_headers():
     profile = profile_of(
         custom("default: '{status: data.code, at: to_epoch(time)}'", more="  key: data.job.external_id\n")

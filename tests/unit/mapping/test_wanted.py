@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.events import Change
-from gateway.core.job import Closure
+from gateway.core.job import Closure, JobStatus
 from gateway.core.reasons import GivenReason, ReasonKind
 from gateway.core.visibility import Audience
 from gateway.core.waits import Telling, Wait, WaitKind
@@ -112,6 +112,13 @@ def test_a_standing_that_the_version_says_nothing_of_waits_where_documents_carry
     assert find_wait(silent, giving(ReasonKind.DECLINE, "Odd"), coded=True) == Wait(WaitKind.DECLINE, "Odd")
     assert find_wait(silent, event_of("job.accepted"), coded=True) is None
     assert find_wait(silent, event_of("survey.answered"), coded=True) is None
+
+
+def test_what_takes_a_note_back_waits_for_no_code():
+    silent = profile_of(PLAIN.replace("  - {status: declined, closure: declined, code: D}\n", ""))
+    as_declined = {"status": JobStatus.DECLINED, "closure": Closure.DECLINED}
+    assert find_wait(silent, replace(event_of("note.published"), **as_declined), coded=True) is not None
+    assert find_wait(silent, replace(event_of("note.retracted"), **as_declined), coded=True) is None
 
 
 @pytest.mark.parametrize(
