@@ -63,7 +63,7 @@ def test_its_code_stays_taken(member, first):
         else LISTS.replace("decline_reasons", row + "decline_reasons")
     )
     [(_, what, level)] = found_in(PLAIN + lists)
-    assert (what, level) == (f"'OLD' stands for the reason number 1 already", Level.ERROR)
+    assert (what, level) == ("'OLD' stands for the reason number 1 already", Level.ERROR)
 
 
 def test_its_label_may_go_to_the_reason_that_follows_it():
