@@ -31,6 +31,11 @@ def test_a_code_goes_before_a_label_and_that_before_a_further_text_and_of_two_al
     assert (given.text, given.code, given.label, given.outcome) == (text, *known)
 
 
+def test_a_code_goes_before_an_earlier_reasons_label():
+    lists = ReasonLists((), (Reason("A", "B"), Reason("B", "b")))
+    assert lists.given(ReasonKind.DECLINE, "B").code == "B"
+
+
 def test_a_label_goes_before_an_earlier_reasons_further_text():
     lists = ReasonLists((), (Reason("A", "a", also=("b",)), Reason("B", "b")))
     assert lists.given(ReasonKind.DECLINE, "b").code == "B"
