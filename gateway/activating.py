@@ -79,6 +79,10 @@ class _Switch:
     plain_webhooks: bool
     lead: timedelta
 
+    @property
+    def goes_back(self) -> bool:
+        return self.verb == "rollback"
+
 
 async def activate(
     database: Database,
@@ -163,7 +167,9 @@ async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refuse
     profile = parse_profile(row.document, file=file)
     if not isinstance(profile, Profile):
         return Refused(WhyNot.UNFIT, problems=profile)
-    misfits = await find_misfits(connection, profile, file=file, plain_webhooks=switch.plain_webhooks)
+    misfits = await find_misfits(
+        connection, profile, file=file, plain_webhooks=switch.plain_webhooks, goes_back=switch.goes_back
+    )
     if misfits:
         return Refused(WhyNot.UNFIT, problems=misfits)
     activations = await load_activations(connection)

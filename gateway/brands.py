@@ -12,6 +12,7 @@ from gateway.core.document import stamp
 from gateway.core.visibility import Audience
 from gateway.in_force import LEAD, bring_in, destinations_of, moment_of, put_in_force
 from gateway.inbound.directory import is_feed
+from gateway.lost_reasons import find_lost_reasons
 from gateway.mapping.library import NO_PROFILES, Profiles, check_text
 from gateway.mapping.outline import Outline, find_outline
 from gateway.mapping.problems import Level, Problem, has_errors
@@ -214,9 +215,12 @@ def _find_taken(profile: Profile, digest: str, rows: Sequence[ProfileRow], file:
 
 
 async def find_misfits(
-    connection: Transaction, profile: Profile, *, file: str, plain_webhooks: bool
+    connection: Transaction, profile: Profile, *, file: str, plain_webhooks: bool, goes_back: bool = False
 ) -> tuple[Problem, ...]:
-    """What keeps a version that is good in itself from being in force beside what is there. Under `lock_profiles`."""
+    """What keeps a version that is good in itself from being in force beside what is there. Under `lock_profiles`.
+
+    `goes_back`: it was in force before, and may lack reasons that have been used since.
+    """
     rows, activations = await load_profiles(connection), await load_activations(connection)
     now = await read_now(connection)
     deciding = {(one.brand, one.version) for one in (*in_force(activations, now).values(), *coming(activations, now))}
@@ -224,6 +228,8 @@ async def find_misfits(
         *_find_changed(profile, await load_destinations(connection), file),
         *_find_clashes(profile, rows, deciding, file),
     ]
+    if not goes_back:
+        found += await find_lost_reasons(connection, profile, rows, file)
     if not await may_name_account(connection, profile.account):
         found.append(Problem(file, profile.line_of("account"), "account", "is the name of an organization"))
     return (*found, *(() if plain_webhooks else _find_plain(profile, file)))

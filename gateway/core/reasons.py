@@ -71,7 +71,7 @@ class ReasonLists:
                 *((reason.label, reason) for reason in reasons),
                 *((text, reason) for reason in reasons for text in reason.also),
             ]
-            # The first one wins: a code over another reason's label.
+            # The first one wins: a code over another reason's label, and that over a further text.
             for text, reason in named:
                 index.setdefault((kind, text), reason)
         object.__setattr__(self, "_index", index)
@@ -89,7 +89,7 @@ class ReasonLists:
                 return self.cancel
 
     def find(self, kind: ReasonKind, text: str) -> Reason | None:
-        """The reason that `text` names in the list `kind`, by code or label; None where none does."""
+        """The reason of the list `kind` that `text` stands for; None where none does."""
         return self._index.get((kind, text))
 
     def given(self, kind: ReasonKind, text: str) -> GivenReason:

@@ -16,29 +16,33 @@ if TYPE_CHECKING:
 
 
 def check_reasons(profile: Profile) -> Iterator[Finding]:
-    """Codes, labels and further texts are unique in their list, also to the eye, and one reason completes."""
-    for name, reasons in _lists(profile):
+    """Codes, labels and further texts are unique in their list, also to the eye, and one reason completes.
+
+    Of retired reasons only the codes count: nobody else may have one, ever.
+    """
+    for kind, reasons in profile.written_reasons.items():
+        name = f"{kind}_reasons"
         yield from _check_unique(name, reasons)
         yield from _check_alike(name, reasons)
-    completing = [each for each in profile.complete_reasons if each.outcome is Ending.COMPLETES]
-    if profile.complete_reasons and len(completing) != 1 and not profile.several_completing:
+    complete_reasons = [each for each in profile.complete_reasons if not each.retired]
+    if profile.complete_reasons and not complete_reasons:
+        yield error(("complete_reasons",), "all are retired, and a visit needs one to end with: add one, or keep one")
+        return
+    completing = [each for each in complete_reasons if each.outcome is Ending.COMPLETES]
+    if complete_reasons and len(completing) != 1 and not profile.several_completing:
         what = f"{len(completing)} reasons complete a visit; usually one does (several_completing: true if meant so)"
         yield warning(("complete_reasons",), what)
-    complete = {text for each in profile.complete_reasons for _, text in _texts(each)}
+    complete = {text for each in complete_reasons for _, text in _texts(each)}
     for index, each in enumerate(profile.cancel_reasons):
-        for text in sorted({text for _, text in _texts(each)} & complete):
+        for text in () if each.retired else sorted({text for _, text in _texts(each)} & complete):
             yield warning(("cancel_reasons", index), f"{text!r} is a complete reason too, and is looked up as that")
 
 
-def _lists(profile: Profile) -> Iterator[tuple[str, Sequence[PlainReason]]]:
-    yield "complete_reasons", profile.complete_reasons
-    yield "decline_reasons", profile.decline_reasons
-    yield "cancel_reasons", profile.cancel_reasons
-
-
 def _texts(reason: PlainReason) -> Iterator[tuple[Path, str]]:
-    """All that names it, each with its member."""
+    """All that names it, each with its member; of a retired one the code alone."""
     yield ("code",), reason.code
+    if reason.retired:
+        return
     yield ("label",), reason.label
     for place, text in enumerate(reason.also):
         yield ("also", place), text

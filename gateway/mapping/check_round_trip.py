@@ -13,7 +13,7 @@ from gateway.mapping.render import Unrenderable, envelope
 from gateway.mapping.wanted import Wanted, wants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from gateway.core.parties import Json
     from gateway.core.reasons import Reason
@@ -22,34 +22,21 @@ if TYPE_CHECKING:
     from gateway.mapping.profile import Profile
     from gateway.mapping.source import Path
 
-_MEMBERS: Mapping[ReasonKind, str] = {
-    ReasonKind.COMPLETE: "complete_reasons",
-    ReasonKind.DECLINE: "decline_reasons",
-    ReasonKind.CANCEL: "cancel_reasons",
-}
-
 
 def check_round_trip(profile: Profile, told: Sequence[Example]) -> Iterator[Finding]:
     """Canonical bodies name a reason by its code and its label; bodies made by expressions are judged by one example of
     `told` for each list, rendered with each of its reasons in turn: what differs then is what is sent for the reason.
     """
-    for kind, member in _MEMBERS.items():
-        reasons = _reasons_of(profile, kind)
-        for index, reason in enumerate(reasons):
+    for kind, written in profile.written_reasons.items():
+        places = [index for index, each in enumerate(written) if not each.retired]
+        reasons = profile.reasons.listed(kind) if places else ()
+        for index, reason in zip(places, reasons, strict=True):
             for text in (reason.code, reason.label, *reason.also):
                 if profile.reasons.find(kind, text) != reason:
-                    yield error((member, index), f"{text!r} given back is understood as another reason: reword it")
+                    what = f"{text!r} given back is understood as another reason: reword it"
+                    yield error((f"{kind}_reasons", index), what)
         if profile.feed.format is FeedFormat.CUSTOM and len(reasons) > 1:
             yield from _check_own_words(profile, kind, reasons, told)
-
-
-def _reasons_of(profile: Profile, kind: ReasonKind) -> tuple[Reason, ...]:
-    lists = {
-        ReasonKind.COMPLETE: profile.reasons.complete if profile.complete_reasons else (),
-        ReasonKind.DECLINE: profile.reasons.decline,
-        ReasonKind.CANCEL: profile.reasons.cancel,
-    }
-    return lists[kind]
 
 
 def _check_own_words(

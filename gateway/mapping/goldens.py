@@ -1,4 +1,5 @@
-"""What a profile makes of every example, as golden files: a message each, and what the brand's own documents say.
+"""What a profile makes of every example, as golden files: a message each, what the brand's own documents say, and how
+the texts of its reasons are understood.
 
 Pure. `gateway.corpus` reads the documents and keeps the files.
 """
@@ -9,10 +10,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gateway.core.reasons import ReasonKind
 from gateway.core.values import dataclass
 from gateway.core.visibility import Audience
 from gateway.mapping.connect_out import parts, put
 from gateway.mapping.examples import Example, examples
+from gateway.mapping.happenings import ANY_OTHER
 from gateway.mapping.own_json import NotTranslated, translate_own
 from gateway.mapping.profile_roads import DestinationKind
 from gateway.mapping.render import Document, Unrenderable, render
@@ -20,6 +23,7 @@ from gateway.mapping.wanted import NotWanted, wants
 
 if TYPE_CHECKING:
     from gateway.core.parties import Json
+    from gateway.core.reasons import GivenReason
     from gateway.mapping.profile import Profile
     from gateway.mapping.profile_roads import Destination
 
@@ -40,8 +44,32 @@ class OwnDocument:
 
 def goldens(profile: Profile, documents: Sequence[OwnDocument] = ()) -> Iterator[Golden]:
     """Every golden file of `profile`."""
+    yield understood_reasons(profile)
     yield from translations(profile, documents)
     yield from messages(profile, examples(profile))
+
+
+def understood_reasons(profile: Profile) -> Golden:
+    """What each text of each list stands for when it is given, and any other text; with what is retired."""
+    return "reasons.json", pretty({kind.value: _understood(profile, kind) for kind in ReasonKind})
+
+
+def _understood(profile: Profile, kind: ReasonKind) -> dict[str, object]:
+    listed, written = profile.reasons.listed(kind), profile.written_reasons[kind]
+    texts = [text for each in listed for text in (each.code, each.label, *each.also)]
+    texts += [text for each in written for text in (each.code, each.label, *each.also)]
+    understood = {text: _meaning(profile.reasons.given(kind, text)) for text in texts}
+    retired = [each.model_dump(mode="json", exclude={"retired"}) for each in written if each.retired]
+    made: dict[str, object] = {"understood": understood, "any_other": _meaning(profile.reasons.given(kind, ANY_OTHER))}
+    return {**made, "retired": retired} if retired else made
+
+
+def _meaning(reason: GivenReason) -> object:
+    if reason.code is None:
+        return "unknown"
+    if reason.label == reason.text == ANY_OTHER:
+        return "taken as it is"
+    return {"code": reason.code, "label": reason.label, "outcome": reason.outcome}
 
 
 def translations(profile: Profile, documents: Sequence[OwnDocument]) -> Iterator[Golden]:

@@ -15,7 +15,7 @@ from gateway.core.reasons import Ending
 from gateway.core.values import dataclass
 from gateway.mapping.examples import examples
 from gateway.mapping.expression_changes import changed_expressions
-from gateway.mapping.goldens import messages, translations
+from gateway.mapping.goldens import messages, translations, understood_reasons
 from gateway.mapping.problems import Problem
 from gateway.mapping.profile import CanceledAs, Profile
 from gateway.mapping.profile_roads import Some
@@ -86,13 +86,16 @@ def _changes_of(path: Path, value: object) -> Iterator[Mutation]:
     match path:
         case ("complete_reasons" | "decline_reasons" | "cancel_reasons", int(), "code" | "label"):
             yield _another_text(path, value)
+        case ("complete_reasons" | "decline_reasons" | "cancel_reasons", int(), "also", int()):
+            yield _another_text(path, value)
+            yield Mutation(path, _Removed, f"{value} taken from the list")
         case ("status_codes", int(), "code") | ("tables", str(), str()) | ("feed", "content_type"):
             yield _another_text(path, value)
         case ("status_codes", int(), "refuse") | ("connect", str(), str()):
             yield Mutation(path, _shortened(value) + "_x", f"{value} changed to another word")
         case ("complete_reasons", int(), "outcome") | ("canceled_as",) | ("destinations", int(), "events"):
             yield Mutation(path, _OTHER[value], f"{value} changed to {_OTHER[value]}")
-        case ("features", "notes"):
+        case ("features", "notes") | ("complete_reasons" | "decline_reasons" | "cancel_reasons", int(), "retired"):
             yield Mutation(path, not value, f"{value} changed to {not value}")
         case ("destinations", int(), "events", int()):
             yield Mutation(path, _Removed, f"{value} taken from the list")
@@ -134,11 +137,15 @@ class _Kept:
 
     def __init__(self, documents: Sequence[OwnDocument], told: Sequence[Example], profile: Profile) -> None:
         self.documents, self.told = documents, told
+        self._understood = understood_reasons(profile)
         self._read = Counter(text for _, text in translations(profile, documents))
         self._sent = Counter(text for _, text in messages(profile, told))
 
     def reads_as(self, mutant: Profile) -> bool:
         return _are(self._read, translations(mutant, self.documents))
+
+    def understands_as(self, mutant: Profile) -> bool:
+        return self._understood == understood_reasons(mutant)
 
     def sends_as(self, mutant: Profile, told: Sequence[Example]) -> bool:
         return _are(self._sent, messages(mutant, told))
@@ -164,9 +171,10 @@ def _is_noticed(members: Mapping[str, object], mutation: Mutation, kept: _Kept) 
         return not kept.reads_as(mutant)
     if section == "tables" and not kept.reads_as(mutant):
         return True
+    if section.endswith("_reasons"):
+        return not kept.understands_as(mutant)
     # Examples are made with the reasons of the profile, and with nothing else that is changed here.
-    told = examples(mutant) if section.endswith("_reasons") else kept.told
-    return not kept.sends_as(mutant, told)
+    return not kept.sends_as(mutant, kept.told)
 
 
 def _changed(value: object, path: Path, to: object) -> object:

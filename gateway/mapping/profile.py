@@ -24,7 +24,7 @@ from pydantic import (
 
 from gateway.core.events import EventType
 from gateway.core.job import JobStatus, VisitStatus
-from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonLists
+from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonKind, ReasonLists
 from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
@@ -43,11 +43,15 @@ DEFAULT = "default"
 
 
 class PlainReason(Part):
-    """A decline or cancel reason in the brand's words; `also` are further texts by which it is given."""
+    """A decline or cancel reason in the brand's words; `also` are further texts by which it is given.
+
+    A retired one is not understood any more: it says what its code meant, and keeps that from meaning anything else.
+    """
 
     code: Text
     label: Text
     also: tuple[Text, ...] = ()
+    retired: StrictBool = False
 
 
 class CompleteReason(PlainReason):
@@ -180,14 +184,28 @@ class Profile(Part):
 
     @cached_property
     def reasons(self) -> ReasonLists:
-        """The lists as the core reads them; the default pair stands in for complete reasons of its own."""
-        complete = tuple(Reason(each.code, each.label, each.outcome, each.also) for each in self.complete_reasons)
+        """The lists as the core reads them: nothing retired, and the default pair for complete reasons of its own."""
         return ReasonLists(
-            complete or DEFAULT_COMPLETE,
-            tuple(Reason(each.code, each.label, also=each.also) for each in self.decline_reasons),
-            tuple(Reason(each.code, each.label, also=each.also) for each in self.cancel_reasons),
+            _understood(self.complete_reasons) or DEFAULT_COMPLETE,
+            _understood(self.decline_reasons),
+            _understood(self.cancel_reasons),
             open_ended=True,
         )
+
+    @cached_property
+    def written_reasons(self) -> Mapping[ReasonKind, tuple[PlainReason, ...]]:
+        """The lists as they are written, with what is retired."""
+        return {
+            ReasonKind.COMPLETE: self.complete_reasons,
+            ReasonKind.DECLINE: self.decline_reasons,
+            ReasonKind.CANCEL: self.cancel_reasons,
+        }
+
+    @cached_property
+    def codes_taken(self) -> frozenset[tuple[ReasonKind, str]]:
+        """By their lists, the codes of all reasons that are understood or retired."""
+        understood = frozenset((kind, each.code) for kind in ReasonKind for each in self.reasons.listed(kind))
+        return understood | {(kind, each.code) for kind, listed in self.written_reasons.items() for each in listed}
 
     @cached_property
     def asked(self) -> Mapping[str, Destination]:
@@ -252,6 +270,14 @@ class Profile(Part):
     def line_of(self, *path: str | int) -> int:
         """The line of a member in the file that the profile was read from."""
         return line_of(self._lines, path)
+
+
+def _understood(written: tuple[PlainReason, ...]) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(each.code, each.label, each.outcome if isinstance(each, CompleteReason) else None, each.also)
+        for each in written
+        if not each.retired
+    )
 
 
 def parse_profile(text: str, *, file: str) -> Profile | tuple[Problem, ...]:

@@ -20,6 +20,7 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _REASONS = "Codes, labels and further texts are unique in the list; each is understood."
 _ALSO = "Further texts that are understood as this reason, letter by letter."
+_RETIRED = "Say true to take the reason out: it is not understood any more, and its code stays taken for good."
 _EXPRESSION = "A JMESPath expression; it sees the whole document."
 # By part and member: what stands there. Parts are explained by their docstrings.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -50,11 +51,13 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "code": "The brand's code, in quotes if it is a number.",
         "label": "What people read.",
         "also": _ALSO,
+        "retired": _RETIRED,
     },
     "CompleteReason": {
         "code": "The brand's code, in quotes if it is a number.",
         "label": "What people read.",
         "also": _ALSO,
+        "retired": _RETIRED,
         "outcome": "completes: the visit is done and the job with it; pauses: there is more to come.",
     },
     "StatusCode": {

@@ -43,13 +43,13 @@ class _Form(NamedTuple):
 
 
 class _Known:
-    """The codes and labels of a list, found by what of them must be the same."""
+    """The texts of a list, found by what of them must be the same."""
 
     def __init__(self, reasons: Iterable[Reason]) -> None:
         self.same: dict[str, list[tuple[_Form, Reason]]] = {}
         self.near: dict[tuple[int, str], list[tuple[_Form, Reason]]] = {}
         for reason in reasons:
-            for text in dict.fromkeys((reason.label, reason.code)):
+            for text in dict.fromkeys((reason.label, reason.code, *reason.also)):
                 form = _form(text)
                 self.same.setdefault(form.kept, []).append((form, reason))
                 self.near.setdefault((len(form.kept), form.digits), []).append((form, reason))
@@ -92,9 +92,10 @@ class _Known:
 
 
 def suggest(texts: Iterable[str], reasons: Iterable[Reason]) -> dict[str, tuple[Suggestion, ...]]:
-    """By text, the reasons that it resembles by code or label, the likeliest first; those that none does are left out.
+    """By text, the reasons that it resembles, the likeliest first; texts that resemble none are left out.
 
-    A text that is a code or a label is no near miss of that reason. Digits are never taken for a slip of spelling.
+    Compared are codes, labels and further texts: what stands for a reason is no near miss of it. Digits are never taken
+    for a slip of spelling.
     """
     known = _Known(reasons)
     found = {text: known.nearest(text) for text in texts}

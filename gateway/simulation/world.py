@@ -149,6 +149,6 @@ def _newest_profile(folder: Path) -> dict[str, Any]:
     return told
 
 
-def _first(reasons: list[dict[str, str]], otherwise: str, **like: str) -> str:
-    fits = (reason["code"] for reason in reasons if like.items() <= reason.items())
+def _first(reasons: list[dict[str, Any]], otherwise: str, **like: str) -> str:
+    fits = (reason["code"] for reason in reasons if like.items() <= reason.items() and not reason.get("retired"))
     return next(fits, otherwise)

@@ -1,6 +1,6 @@
 """Every table, with the meaning of a row and of its states.
 
-JSON is kept as text that is encoded once (`codec`); nothing queries inside it. Times are `Moment`.
+JSON is kept as text that is encoded once (`codec`); nothing but `reasons_used` queries inside it. Times are `Moment`.
 """
 
 from __future__ import annotations
@@ -290,6 +290,13 @@ event = Table(
     Index("ix_event_unmatched", "brand", "number", **_where("unmatched IS NOT NULL")),
     Index("ix_event_receipt", "record", postgresql_where=text("job IS NULL"), sqlite_where=text("job IS NULL")),
 )
+
+# Said the same way by the index and by whoever uses it: what is decided with a reason. Others repeat it.
+GIVES_A_REASON = (
+    "type IN ('appointment.canceled', 'appointment.completed', 'appointment.paused', "
+    "'job.canceled', 'job.completed', 'job.declined')"
+)
+Index("ix_event_reason", event.c.brand, event.c.number, **_where(GIVES_A_REASON))
 
 # Where documents go: a topic, webhook or queue of a brand, an organization, a source, or the notifications.
 # `state`: active | paused | open | half_open, for `state_reason`, since `state_at`. `settings` is JSON for its

@@ -33,6 +33,13 @@ def all_files() -> dict[Path, str]:
     return {**dict(outbound_examples()), **corpus.made}
 
 
+def messages_of(brand: str) -> list[Path]:
+    """The golden files that hold a message to the brand."""
+    files = sorted((BRANDS / brand / "golden").glob("*.json"))
+    others = ("*.refused.json", "destination.*", "inbound.*", "custom.*", "reasons.json")
+    return [file for file in files if not any(file.match(each) for each in others)]
+
+
 def committed() -> set[Path]:
     """Every file of the kinds that the refresh writes."""
     return {*OUTBOUND.glob("*/v1/examples/*.json"), *BRANDS.glob("*/golden*/*")}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.contract.corpus import BRANDS
+from tests.contract.corpus import BRANDS, messages_of
 
 
 def sent(brand, example):
@@ -13,8 +13,7 @@ def sent(brand, example):
 
 def told(brand):
     """Everything that the brand is sent of the examples."""
-    files = sorted((BRANDS / brand / "golden").glob("*.json"))
-    return [json.loads(file.read_bytes())["body"] for file in files if not file.name.endswith(".refused.json")]
+    return [json.loads(file.read_bytes())["body"] for file in messages_of(brand)]
 
 
 def refused(brand, example):

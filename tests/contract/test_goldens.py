@@ -10,7 +10,7 @@ from referencing import Registry, Resource
 from gateway.core.events import LOG_ONLY, EventType
 from gateway.mapping.library import load_folder
 from gateway.mapping.profile import FeedFormat
-from tests.contract.corpus import BRANDS, OUTBOUND, ROOT, all_files, committed
+from tests.contract.corpus import BRANDS, OUTBOUND, ROOT, all_files, committed, messages_of
 
 FRESH = all_files()
 TYPES = sorted(kind.value for kind in frozenset(EventType) - LOG_ONLY)
@@ -55,8 +55,7 @@ def test_the_example_follows_its_schema(path):
 
 @pytest.mark.parametrize("brand", CANONICAL_BRANDS)
 def test_what_the_brand_is_sent_follows_the_schema(brand):
-    files = (BRANDS / brand / "golden").glob("*.json")
-    sent = [path for path in files if not path.name.endswith(".refused.json") and not path.match("destination.*")]
+    sent = messages_of(brand)
     assert sent
     for path in sent:
         body = json.loads(path.read_text(encoding="utf-8"))["body"]

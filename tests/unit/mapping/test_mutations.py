@@ -1,9 +1,11 @@
 """A change of a rule is noticed where a golden file would fail, and listed with its line where none would."""
 
-from gateway.mapping.goldens import OwnDocument
+import json
+
+from gateway.mapping.goldens import OwnDocument, understood_reasons
 from gateway.mapping.mutations import mutations, try_mutations
 from gateway.mapping.source import Source, read_source
-from tests.unit.mapping.texts import CODES, PLAIN, REASONS, custom, with_lines
+from tests.unit.mapping.texts import CODES, PLAIN, REASONS, custom, profile_of, with_lines
 
 
 def source_of(text):
@@ -39,18 +41,67 @@ def test_every_rule_is_changed():
 
 
 def test_what_a_feed_does_not_tell_is_listed_with_its_line():
-    text = custom("default: '{id: id, code: data.code}'", more=REASONS)
-    found = unnoticed(text)
-    assert found == {
-        ("complete_reasons.0.code", "OK changed to another text"): line_of(text, "code: OK"),
-        ("complete_reasons.0.label", "All good changed to another text"): line_of(text, "code: OK"),
-        ("complete_reasons.1.code", "PART changed to another text"): line_of(text, "code: PART"),
-        ("complete_reasons.1.label", "Waiting for parts changed to another text"): line_of(text, "code: PART"),
-        ("decline_reasons.0.code", "FAR changed to another text"): line_of(text, "code: FAR"),
-        ("decline_reasons.0.label", "Too far changed to another text"): line_of(text, "code: FAR"),
-        ("cancel_reasons.0.code", "GONE changed to another text"): line_of(text, "code: GONE"),
-        ("cancel_reasons.0.label", "Customer moved changed to another text"): line_of(text, "code: GONE"),
+    text = custom("default: '{id: id, status: data.status}'", more=REASONS)
+    assert unnoticed(text) == {
+        (f"status_codes.{row}.code", f"{code} changed to another text"): line_of(text, f"code: {code}}}")
+        for row, code in enumerate("OUSIPCXDEW")
     }
+
+
+def test_what_a_text_is_understood_as_is_noticed_whatever_a_feed_tells():
+    reasons = with_lines(
+        "complete_reasons:",
+        "  - {code: OK, label: All good, outcome: completes, also: [fine, ok]}",
+        "  - {code: PART, label: Waiting for parts, outcome: pauses, retired: false}",
+        "  - {code: OLD, label: Old words, outcome: pauses, also: [older], retired: true}",
+        "decline_reasons:",
+        "  - {code: FAR, label: Too far, also: [too far]}",
+    )
+    text = custom("default: '{id: id, code: data.code}'", more=reasons)
+    tried = [
+        (mutation.path[2:], mutation.what)
+        for mutation in mutations(source_of(text).members)
+        if mutation.path[:2] == ("complete_reasons", 0)
+    ]
+    assert tried == [
+        (("code",), "OK changed to another text"),
+        (("label",), "All good changed to another text"),
+        (("outcome",), "completes changed to pauses"),
+        (("also", 0), "fine changed to another text"),
+        (("also", 0), "fine taken from the list"),
+        (("also", 1), "ok changed to another text"),
+        (("also", 1), "ok taken from the list"),
+    ]
+    assert unnoticed(text) == {}
+
+
+def test_the_file_of_reasons_says_what_each_text_stands_for_and_what_is_retired():
+    text = PLAIN + with_lines(
+        "complete_reasons:",
+        "  - {code: OK, label: All good, outcome: completes, also: [fine]}",
+        "  - {code: OLD, label: fine, outcome: pauses, also: [older], retired: true}",
+    )
+    name, file = understood_reasons(profile_of(text))
+    ok = {"code": "OK", "label": "All good", "outcome": "completes"}
+    assert (name, json.loads(file)) == (
+        "reasons.json",
+        {
+            "complete": {
+                "understood": {"OK": ok, "All good": ok, "fine": ok, "OLD": "unknown", "older": "unknown"},
+                "any_other": "unknown",
+                "retired": [{"code": "OLD", "label": "fine", "also": ["older"], "outcome": "pauses"}],
+            },
+            "decline": {"understood": {}, "any_other": "taken as it is"},
+            "cancel": {"understood": {}, "any_other": "taken as it is"},
+        },
+    )
+
+
+def test_the_file_of_reasons_shows_the_default_pair_of_who_has_none():
+    found = json.loads(understood_reasons(profile_of(PLAIN))[1])["complete"]
+    meant = {text: reason["code"] for text, reason in found["understood"].items()}
+    pair = {"done": "done", "Done": "done", "needs_follow_up": "needs_follow_up", "Needs follow-up": "needs_follow_up"}
+    assert (meant, found["any_other"]) == (pair, "unknown")
 
 
 def test_a_code_that_no_example_reaches_is_listed():

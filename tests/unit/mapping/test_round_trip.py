@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.mapping.check import check_profile
+from gateway.mapping.check_round_trip import check_round_trip
 from gateway.mapping.problems import Level
 from tests.unit.mapping.texts import PLAIN, REASONS, custom, profile_of, with_lines
 
@@ -65,3 +66,44 @@ def test_reasons_that_look_alike_are_told(label, level, said):
     ((member, what, found),) = found_in(text)
     assert (member, found) == ("complete_reasons.1.label", level)
     assert said in what
+
+
+@pytest.mark.parametrize(
+    ("also", "level", "said"),
+    [
+        ("[OK]", Level.ERROR, "'OK' stands for the reason number 1 already"),
+        ("[All good]", Level.ERROR, "'All good' stands for the reason number 1 already"),
+        ("[fine]", Level.ERROR, "'fine' stands for the reason number 1 already"),
+        ("[FINE]", Level.WARNING, "'FINE' differs from 'fine' of the reason number 1 in case or spaces only"),
+        ("['parts ']", Level.ERROR, "'parts ' begins or ends with a space: take it out"),
+    ],
+)
+def test_a_further_text_is_told_apart_from_those_of_other_reasons(also, level, said):
+    reasons = REASONS.replace("completes}", "completes, also: [fine]}").replace("pauses}", f"pauses, also: {also}}}")
+    ((member, what, found),) = found_in(PLAIN + reasons)
+    assert (member, found) == ("complete_reasons.1.also.0", level)
+    assert what.startswith(said)
+
+
+def test_a_further_text_may_say_the_reasons_own_words_in_other_letters():
+    assert found_in(PLAIN + REASONS.replace("completes}", "completes, also: [ok, all good, OK]}")) == []
+
+
+def test_what_a_body_says_may_be_a_further_text_of_the_reason():
+    body = "default: \"{reason: code('words', data.reason.code)}\""
+    reasons = REASONS.replace("completes}", "completes, also: [eins]}").replace("pauses}", "pauses, also: [zwei]}")
+    assert found_in(custom(body, more=reasons + TABLE % ("eins", "zwei"))) == []
+    errors = {what for _, what, _ in found_in(custom(body, more=reasons + TABLE % ("zwei", "eins")))}
+    assert "appointment.completed says for OK what is understood as PART" in errors
+
+
+def test_whatever_is_understood_as_another_reason_is_named_at_its_place():
+    text = PLAIN + with_lines(
+        "decline_reasons:",
+        "  - {code: OLD, label: Old words, retired: true}",
+        "  - {code: FAR, label: Too far, also: [beyond]}",
+        "  - {code: NEAR, label: Too near, also: [beyond]}",
+    )
+    assert [(".".join(map(str, path)), what) for path, what, _ in check_round_trip(profile_of(text), ())] == [
+        ("decline_reasons.2", "'beyond' given back is understood as another reason: reword it")
+    ]

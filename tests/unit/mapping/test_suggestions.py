@@ -61,6 +61,13 @@ def test_a_code_that_is_anothers_label_in_other_letters_suggests_that_other():
     assert only("Done", [Reason("Done", "Finished"), Reason("D2", "done")]) == [("D2", "same but for case")]
 
 
+def test_a_further_text_is_its_reason_and_near_misses_of_it_are_near_misses():
+    known = [Reason("WFP", "Waiting for parts", also=("Spares on order",)), Reason("SPA", "spares  on order")]
+    assert only("Spares on order", known) == [("SPA", "same but for spaces")]
+    assert only("spares on ordr", known[:1]) == [("WFP", "1 letter differs")]
+    assert only("SPARES on order", known[:1]) == [("WFP", "same but for case")]
+
+
 @given(LETTERS, st.lists(st.tuples(LETTERS, LETTERS), max_size=6))
 def test_nothing_is_suggested_beyond_its_distance_and_never_what_the_text_is(text, pairs):
     known = [Reason(f"{n}{code}", label) for n, (code, label) in enumerate(pairs)]

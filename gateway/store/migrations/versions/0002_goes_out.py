@@ -47,6 +47,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_event_job", "event", ["job", "position"])
     _create_partial_index("ix_event_unmatched", "event", ["brand", "number"], "unmatched IS NOT NULL")
+    _create_partial_index(
+        "ix_event_reason",
+        "event",
+        ["brand", "number"],
+        "type IN ('appointment.canceled', 'appointment.completed', 'appointment.paused', "
+        "'job.canceled', 'job.completed', 'job.declined')",
+    )
     op.create_index(
         "ix_event_receipt",
         "event",
