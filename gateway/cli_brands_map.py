@@ -31,7 +31,7 @@ from gateway.next_version import Plan, Unplanned, Wish, carry_out, plan, settle
 from gateway.store.deliveries import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gateway.cli_brands_diff import DryRun
     from gateway.mapping.problems import Problem
@@ -114,9 +114,11 @@ def _show_plan(made: Plan, dry_run: DryRun) -> None:
         typer.echo(f"look: {warning}")
 
 
-def _show_settled(made: Plan, left: Iterable[HeldValue]) -> None:
+def _show_settled(made: Plan, left: Sequence[HeldValue]) -> None:
     brand, version = made.wish.brand, made.after.version
-    typer.echo(f"released, job by job in order: {_counted(made.waiting)}; waits still: {_counted(left)}")
+    typer.echo(f"released, job by job in order: {_counted(made.waiting)}")
+    if left:
+        typer.echo(f"of which the role `clock` goes on with: {_counted(left)}")
     typer.echo(f"for the folder: `gateway brands show {brand} {version} --document > {brand}/profile.v{version}.yaml`")
 
 

@@ -111,8 +111,6 @@ async def plan(connection: Transaction, wish: Wish) -> Plan | Unplanned:
     after, problems = check_text(edited, file=f"{wish.brand} v{number}")
     if after is None:
         return Unplanned(WhyNot.UNFIT, "the version would not pass its check", problems)
-    if not _maps(after, kind, wish.value):
-        return Unplanned(WhyNot.CANNOT_EDIT, f"{wish.code} is taken out of use: name another, or edit by hand")
     sides = f"version {before.version}", f"version {number}"
     changed = unified_diff(text.splitlines(), edited.splitlines(), *sides, n=0, lineterm="")
     return Plan(
@@ -145,7 +143,7 @@ async def carry_out(
 
 
 async def settle(database: Database, made: Plan, moment: datetime) -> tuple[HeldValue, ...]:
-    """Waits for `moment`, has what waited released by then, and returns what of it waits still."""
+    """Waits for `moment`, has the first of what waited released by then, and returns what of it waits for the clock."""
     brand, concerned = made.wish.brand, {(one.kind, one.value) for one in made.waiting}
     while (left := await _seconds_to(database, moment)) > 0:  # noqa: ASYNC110 - the database's clock wakes nobody
         await asyncio.sleep(left)
