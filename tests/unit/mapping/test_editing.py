@@ -287,8 +287,9 @@ def test_a_standing_with_a_row_keeps_it():
         (with_reason(PLAIN + REASONS, DECLINE, Reason("N", "M", Ending.PAUSES), version=2), "no such member"),
         (with_text(PLAIN + REASONS, COMPLETE, "OK", "x", version=0), "version: must be 1 or more"),
         (with_status_code(PLAIN, Standing("complete"), 5, version=2), "needs a closure"),
-        (with_text("brand: [", COMPLETE, "OK", "x", version=2), "cannot be read"),
-        (with_text("brand: &a acme", COMPLETE, "OK", "x", version=2), "cannot be read"),
+        (with_text("brand: [", COMPLETE, "OK", "x", version=2), "this is no profile"),
+        (with_text(CODES, COMPLETE, "OK", "x", version=2), "brand: is missing"),
+        (with_text("brand: &a acme", COMPLETE, "OK", "x", version=2), "this is no profile"),
     ],
 )
 def test_what_would_be_no_profile_is_not_written(made, said):

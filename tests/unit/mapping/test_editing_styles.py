@@ -12,90 +12,13 @@ from gateway.mapping.source import Source, read_source
 from tests.unit.mapping.styles import Styles
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
-WRITTEN_LIKE_YAML = st.sampled_from(
-    [
-        *[
-            "no",
-            "Yes",
-            "y",
-            "~",
-            "null",
-            "NULL",
-            "12",
-            "010",
-            "0x1F",
-            "1e3",
-            ".5",
-            "1_000",
-            "12:30:45",
-            "2026-01-01",
-            "-1",
-            "+1",
-            "-",
-            "--",
-            "---",
-            "...",
-            "?",
-            ":",
-            "=",
-            "<<",
-            "#",
-            ",",
-            "[",
-            "]",
-            "{",
-            "}",
-        ],
-        *[
-            "a:b",
-            "a:",
-            ":a",
-            "a:,",
-            "a#b",
-            "#a",
-            "a,b",
-            "[a]",
-            "{a}",
-            "a]",
-            "a}",
-            "'a",
-            "a'",
-            "'a'",
-            "a'b",
-            '"a',
-            'a"b',
-            "\\n",
-            "a\\",
-            "%a",
-            "@a",
-            "`a",
-            "&a",
-            "*a",
-            "!a",
-            "|a",
-            ">a",
-            "?a",
-            "-a",
-        ],
-        *[
-            "a: b",
-            "a #b",
-            "a, b",
-            "a], [b",
-            "a}, {b: c",
-            " a",
-            "a ",
-            "\t",
-            "a\tb",
-            "- a",
-            "? a",
-            "--- a",
-            "a\nb",
-            "a\r\n",
-        ],
-        *["\ufeff", "a\ufeff", "\x85", "a\u2028b", "\x7f", "\0", "\ufffe", "\U0001f600", "e\u0301", "\u200b", "\ue000"],
-    ]
-)
+SIGNS = r"""
+    no Yes y ~ null NULL 12 010 0x1F 1e3 .5 1_000 12:30:45 2026-01-01 -1 +1 - -- --- ... ? : = << # , [ ] { } é 修
+    a:b a: :a a:, a#b #a a,b [a] {a} a] a} 'a a' 'a' a'b "a a"b \n a\ %a @a `a &a *a !a |a >a ?a -a
+"""
+SPACES = ["a: b", "a #b", "a, b", "a], [b", "a}, {b: c", " a", "a ", "\t", "a\tb", "- a", "--- a", "a\nb", "a\r\n"]
+UNSEEN = ["\ufeff", "a\ufeff", "\x85", "a\u2028b", "\x7f", "\0", "\ufffe", "😀", "e\u0301", "\u200b", "\ue000"]
+WRITTEN_LIKE_YAML = st.sampled_from([*SIGNS.split(), *SPACES, *UNSEEN])
 WORDS = st.sampled_from(["Alpha", "Gewährleistung", "Über-Nacht", "130", "no", "修理", "parts: x", "😀"])
 OUTCOMES = {ReasonKind.COMPLETE: Ending.PAUSES}
 
