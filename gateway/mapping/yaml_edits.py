@@ -131,7 +131,7 @@ def _with_piece(text: str, collection: yaml.CollectionNode, piece: str, behind: 
     between, rest = (text[end : comma + 1], comma + 1) if closed else (",", end)
     added = piece + "," * closed
     indent = text[_line_start(text, start) : start]
-    if indent.strip() or _BREAK.search(between):
+    if indent.strip():
         return f"{text[:end]}{between} {added}{text[rest:]}"
     alone = _ONLY_COMMENT.match(text, rest)
     comment = alone[0] if alone else ""

@@ -134,6 +134,18 @@ def test_a_text_block_stays_whole():
     ]
 
 
+def test_what_comes_behind_a_text_block_stays_behind_it():
+    reason = with_lines("complete_reasons:", "  - code: PART", "    outcome: pauses", "    label: >-", "      Waiting")
+    old = HEAD + reason + "\n# Codes\n" + CODES
+    new = with_text(old, COMPLETE, "PART", "Parts", version=2)
+    assert new.endswith("      Waiting\n    also: [Parts]\n\n# Codes\n" + CODES)
+
+
+def test_a_hyphen_in_a_line_of_its_own_is_not_copied():
+    reason = ("complete_reasons:", "  -", "      code: OK", "      label: All good", "      outcome: completes")
+    assert further_reason(*reason) == ["+  - code: ABS", "+    label: Not at home", "+    outcome: pauses"]
+
+
 def test_a_list_in_braces_gets_a_reason_in_braces():
     one = "  -  { code: OK, label: All good, outcome: completes }"
     assert further_reason("complete_reasons:", one, "  # end") == [
@@ -228,7 +240,19 @@ def test_a_further_text_for_one_of_the_default_pair_writes_it_out():
     ]
 
 
-@pytest.mark.parametrize(("code", "written"), [(5, "5"), ("5", '"5"'), ("ST-5", "ST-5"), ("no", '"no"')])
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        (5, "5"),
+        ("5", '"5"'),
+        ("ST-5", "ST-5"),
+        ("no", '"no"'),
+        ("1e3", '"1e3"'),
+        ("a\u200b", '"a\\u200b"'),
+        ("a\nb", '"a\\nb"'),
+        ("\U000e0001", '"\\U000e0001"'),
+    ],
+)
 def test_a_status_code_is_a_new_last_row(code, written):
     old = HEAD + CODES + "# end\n"
     new = with_status_code(old, Standing("in_progress", None, "en_route"), code, version=2)
