@@ -105,10 +105,10 @@ def _members_of(reason: Reason) -> _Entry:
 
 def _read_entries(text: str, name: str) -> list[_Entry] | CannotEdit:
     """The entries of a list as the file has them; the default pair where there are no complete reasons."""
-    source = read_source(text, file="")
-    if not isinstance(source, Source):
-        return CannotEdit(f"the profile cannot be read: {_said(source)}")
-    written = source.members.get(name)
+    profile = parse_profile(text, file="")
+    if not isinstance(profile, Profile):
+        return CannotEdit(f"this is no profile: {_said(profile)}")
+    written = _members_in(text).get(name)
     entries: list[_Entry] = [*written] if isinstance(written, list) else []
     if not entries and name == _list_of(ReasonKind.COMPLETE):
         return [_members_of(reason) for reason in DEFAULT_COMPLETE]
@@ -133,7 +133,6 @@ def _edited(text: str, version: int, name: str, wanted: list[_Entry], change: _C
     `wanted` are the entries that the list is to have afterwards.
     """
     bare = text.removeprefix(BYTE_ORDER_MARK)
-    source = read_source(bare, file="")
     try:
         made = text[: len(text) - len(bare)] + _with_change(_with_version(bare, version), name, wanted, change)
     except yaml.YAMLError:
@@ -145,12 +144,14 @@ def _edited(text: str, version: int, name: str, wanted: list[_Entry], change: _C
     again = parse_profile(made, file="")
     if not isinstance(again, Profile):
         return CannotEdit(f"that would not be a profile: {_said(again)}")
-    outcome = read_source(made, file="")
-    if not isinstance(source, Source) or not isinstance(outcome, Source):
-        return CannotEdit(_BY_HAND)
-    meant = {**source.members, "version": version, name: wanted}
+    meant = {**_members_in(text), "version": version, name: wanted}
     meant.pop("effective_at", None)
-    return made if outcome.members == meant else CannotEdit(_BY_HAND)
+    return made if _members_in(made) == meant else CannotEdit(_BY_HAND)
+
+
+def _members_in(text: str) -> dict[str, object]:
+    source = read_source(text, file="")
+    return source.members if isinstance(source, Source) else {}
 
 
 def _with_version(text: str, version: int) -> str:

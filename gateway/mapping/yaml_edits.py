@@ -87,14 +87,14 @@ def with_member(
 
 def without_member(text: str, members: yaml.MappingNode, name: str) -> str:
     """`text` without a member, if it has it: without its lines, and a comment behind it, where it stands alone."""
-    element = next((element for element in members.value if element[0].value == name), None)
-    if element is None:
+    place = next((place for place, (key, _) in enumerate(members.value) if key.value == name), None)
+    if place is None:
         return text
-    start, end = element[0].start_mark.index, _end(text, element[1])
-    place = members.value.index(element)
+    key, value = members.value[place]
+    start, end = key.start_mark.index, _end(text, value)
     if members.flow_style:
         comma = _next_token(text, end)
-        if text[comma] == ",":
+        if text.startswith(",", comma):
             end = comma + 1
         elif place:
             comma = _next_token(text, _end(text, members.value[place - 1][1]))
@@ -102,8 +102,8 @@ def without_member(text: str, members: yaml.MappingNode, name: str) -> str:
     line = _line_start(text, start)
     alone = _ONLY_COMMENT.match(text, end)
     if alone and (not members.flow_style or not text[line:start].strip()):
-        behind = _BREAK.match(text, alone.end())
-        return text[:line] + text[behind.end() if behind else alone.end() :]
+        behind = _BREAK.match(text, alone.end()) or alone
+        return text[:line] + text[behind.end() :]
     return text[:start].rstrip(" \t") + text[end:]
 
 
@@ -127,11 +127,11 @@ def _with_piece(text: str, collection: yaml.CollectionNode, piece: str, behind: 
         return text[:at] + piece + text[at:]
     start, end = behind[0].start_mark.index, _end(text, behind[1])
     comma = _next_token(text, end)
-    closed = text[comma] == ","
+    closed = text.startswith(",", comma)
     between, rest = (text[end : comma + 1], comma + 1) if closed else (",", end)
     added = piece + "," * closed
     indent = text[_line_start(text, start) : start]
-    if indent.strip() or _BREAK.search(between):
+    if indent.strip():
         return f"{text[:end]}{between} {added}{text[rest:]}"
     alone = _ONLY_COMMENT.match(text, rest)
     comment = alone[0] if alone else ""
