@@ -43,9 +43,10 @@ def with_text(text: str, kind: ReasonKind, code: str, more: str, *, version: int
     refused = _find_refusal(entries, kind, (more,))
     if refused is not None:
         return refused
-    place = next((place for place, each in enumerate(entries) if each["code"] == code), None)
+    living = {str(each["code"]): place for place, each in enumerate(entries) if not each.get("retired")}
+    place = living.get(code)
     if place is None:
-        codes = ", ".join(str(each["code"]) for each in entries)
+        codes = ", ".join(living)
         return CannotEdit(f"no reason of {name} has the code {code!r}: give one of {codes}")
     also = entries[place].get("also", ())
     wanted = [*entries]
@@ -121,6 +122,8 @@ def _find_refusal(entries: Sequence[_Entry], kind: ReasonKind, texts: Sequence[s
     for place, entry in enumerate(entries):
         also = entry.get("also", ())
         named = {entry["code"], entry["label"], *(also if isinstance(also, list) else ())}
+        # Of a retired reason nothing but its code stays taken.
+        named = {entry["code"]} if entry.get("retired") else named
         known = next((text for text in texts if text in named), None)
         if known is not None:
             return CannotEdit(f"{known!r} stands for the reason number {place + 1} of {_list_of(kind)} already")

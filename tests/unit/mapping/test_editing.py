@@ -331,3 +331,13 @@ def test_what_cannot_be_placed_is_left_to_a_person():
     kept = HEAD + "status_codes:\n- status: offered\n  code: |+\n    O\n\n\n"
     assert isinstance(parse_profile(kept, file=""), Profile)
     assert "by hand" in why(with_status_code(kept, Standing("paused"), "P", version=2))
+
+
+def test_the_words_of_a_retired_reason_are_free_and_nothing_is_added_to_it():
+    retired = ("  - {code: WAIT, label: Waiting, outcome: pauses, retired: true}",)
+    assert further_text(
+        "complete_reasons:", *retired, "  - {code: OK, label: Good, outcome: completes}", code="OK", more="Waiting"
+    )
+    text = HEAD + CODES + with_lines("complete_reasons:", *retired, "  - {code: OK, label: Good, outcome: completes}")
+    assert "give one of OK" in with_text(text, COMPLETE, "WAIT", "Parts", version=2).why
+    assert "'WAIT' stands for" in with_text(text, COMPLETE, "OK", "WAIT", version=2).why
