@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gateway.core.events import EventType
 from gateway.core.reasons import ReasonKind
-from gateway.core.sandbox import is_test
 from gateway.core.visibility import Audience
 from gateway.core.waits import Telling
 from gateway.mapping.profile_roads import DestinationKind
@@ -51,9 +50,7 @@ def _is_wanted(profile: Profile, event: StoredEvent, destination: Destination) -
         # Whoever has the note takes it back, whatever is asked for by now.
         return True
     spec = profile.asked.get(destination.name)
-    if spec is None or spec.sandbox is not is_test(event.source):
-        return False
-    return isinstance(wants_seen(profile, spec, seen_in(event)), Wanted)
+    return spec is not None and isinstance(wants_seen(profile, spec, seen_in(event)), Wanted)
 
 
 def _knows_reason(profile: Profile, event: StoredEvent) -> bool:

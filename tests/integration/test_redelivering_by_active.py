@@ -19,6 +19,7 @@ from tests.by_active import (
     latest_told,
     make_due,
     redelivered,
+    silence,
     text_of,
 )
 from tests.edge import acknowledge, bearer, poll, put_in
@@ -139,8 +140,11 @@ async def test_a_poller_gets_it_in_the_words_of_its_version(road, client):
     assert any("D-CAP" in one for one in first)
     rows = await road.rows(tables.delivery, tables.delivery.c.state == "delivered")
     latest = max(row["number"] for row in rows)
-    changed = text_of("harborline", 3, *NEW_WORDS["harborline"])
-    await bring_in(road, f"{changed}\ndestinations:\n  - {{name: feed.harborline.poll, kind: poll}}\n")
+    feed = "\ndestinations:\n  - {name: feed.harborline.poll, kind: poll}\n"
+    text = text_of("harborline", 3, *NEW_WORDS["harborline"]) + feed
+    await bring_in(road, text)
+    # Connect has words of its own for how a job stands.
+    await silence(road, text, NEW_WORDS["harborline"][0][1])
     await again(partner, latest, version="active")
     told = "".join(await polled())
     assert "D-FULL" in told
