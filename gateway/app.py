@@ -343,5 +343,7 @@ def _settle_memory() -> None:
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    # Not `wait_for`: it may lose a cancellation that comes as the event is set.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()

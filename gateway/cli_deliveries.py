@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.brands import load_library
 from gateway.cli_database import ask, look
 from gateway.cli_output import (
     IN_STATE,
@@ -17,6 +18,7 @@ from gateway.cli_output import (
     OfBrand,
     OfJob,
     Reason,
+    RenderedBy,
     fail,
     insist_on_reason,
     numbers_of,
@@ -36,8 +38,13 @@ from gateway.store.delivery_queries import (
     list_deliveries,
     list_unmatched,
 )
+from gateway.store.redelivering import ByVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.mapping.profile import Profile
+    from gateway.store.database import Database
     from gateway.store.operations import Verb
 
 deliveries = typer.Typer(
@@ -142,9 +149,17 @@ def reopen_(numbers: Named, *, author: Author = "unknown", reason: Reason = "", 
 
 
 @deliveries.command("redeliver")
-def redeliver_(numbers: Named, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
+def redeliver_(
+    numbers: Named,
+    *,
+    version: RenderedBy = ByVersion.DECIDED,
+    author: Author = "unknown",
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
     """Send delivered ones again, behind all that is owed; only what is the latest there of its job."""
-    _do("redeliver", numbers, author, reason, json=json)
+    verb: Verb = "redeliver_by_active" if version is ByVersion.ACTIVE else "redeliver"
+    _do(verb, numbers, author, reason, json=json)
 
 
 @deliveries.command("skip")
@@ -156,8 +171,16 @@ def skip_(numbers: Named, *, author: Author = "unknown", reason: Reason = "", js
 def _do(verb: Verb, numbers: list[str], author: str, reason: str, *, json: bool) -> None:
     wanted = numbers_of(Kind.DELIVERY, numbers)
     operator = Operator(author=author, reason=insist_on_reason(reason))
-    done = ask(lambda database: do_at_once(database, verbs_of_rows(database), verb, wanted, operator))
+    done = ask(lambda database: _done(database, verb, wanted, operator))
     show_verdicts(Kind.DELIVERY, done, as_json=json)
+
+
+async def _done(database: Database, verb: Verb, wanted: list[int], operator: Operator) -> dict[int, str]:
+    active: Mapping[str, Profile] = {}
+    if verb == "redeliver_by_active":
+        async with database.snapshot() as connection:
+            active = (await load_library(connection)).active
+    return await do_at_once(database, verbs_of_rows(database, active), verb, wanted, operator)
 
 
 def _members(view: DeliveryView) -> dict[str, Any]:

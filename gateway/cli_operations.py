@@ -17,6 +17,7 @@ from gateway.cli_output import (
     OfBrand,
     OfJob,
     Reason,
+    RenderedBy,
     fail,
     insist_on_reason,
     numbers_of,
@@ -30,6 +31,7 @@ from gateway.inbound.unreadable import Unreadable
 from gateway.store.deliveries import Operator
 from gateway.store.operation_reports import members_of, report_of
 from gateway.store.operations import Moved, Operation, Step, Terms, find_operation, list_operations, move
+from gateway.store.redelivering import ByVersion
 from gateway.store.selecting import OperationKind, Selection, Unselected, freeze
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def preview_(  # noqa: PLR0913 - each is another filter
     job: OfJob = None,
     since: Annotated[str | None, typer.Option(help="settled then or later, as 2026-03-02T15:00:00Z")] = None,
     until: Annotated[str | None, typer.Option(help="settled before then")] = None,
+    version: RenderedBy = ByVersion.DECIDED,
     author: Author = "unknown",
     reason: Reason = "",
     json: Json = False,
@@ -75,7 +78,7 @@ def preview_(  # noqa: PLR0913 - each is another filter
         since=_moment(since),
         until=_moment(until),
     )
-    frozen = ask(lambda database: _frozen(database, kind, selection, operator))
+    frozen = ask(lambda database: _frozen(database, kind, selection, operator, version))
     if isinstance(frozen, Unselected):
         fail(f"nothing was frozen: {frozen.value}", NOT_SO)
     _show(frozen, as_json=json)
@@ -155,10 +158,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 async def _frozen(
-    database: Database, kind: OperationKind, selection: Selection, operator: Operator
+    database: Database, kind: OperationKind, selection: Selection, operator: Operator, version: ByVersion
 ) -> Operation | Unselected:
     async with database.transaction() as connection:
-        number = await freeze(connection, kind, selection, operator, await database.now(connection))
+        number = await freeze(connection, kind, selection, operator, await database.now(connection), version=version)
         return number if isinstance(number, Unselected) else await _get(connection, number)
 
 

@@ -17,6 +17,7 @@ from gateway.core.document import stamp
 from gateway.core.ids import Kind, canonical_id, find_number
 from gateway.sealing import Sealer
 from gateway.settings import Settings, load_settings
+from gateway.store.redelivering import ByVersion
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 Author = Annotated[str, typer.Option(envvar="USER", help="who does it, for the audit row")]
@@ -25,6 +26,9 @@ IN_STATE = typer.Option("--state", help="only in this state; repeatable")
 OfBrand = Annotated[str | None, typer.Option("--brand", help="only about this brand's jobs")]
 OfJob = Annotated[str | None, typer.Option("--job", help="only about this job")]
 Reason = Annotated[str, typer.Option(help="why, for the audit row")]
+RenderedBy = Annotated[
+    ByVersion, typer.Option("--version", help="what renders a redelivery: the version that decided, or the active one")
+]
 
 NOT_SO, USAGE = 1, 2
 _WIDEST = 2_000

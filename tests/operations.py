@@ -12,7 +12,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.numbers import Numbers
 from gateway.store.operation_reports import report_of
 from gateway.store.operations import Step, Terms, find_operation, move
-from gateway.store.redelivering import redeliver
+from gateway.store.redelivering import ByVersion, redeliver
 from gateway.store.selecting import OperationKind, Selection, freeze
 from tests.inbound import START, offer, provider
 from tests.outbound import RecordingPublisher
@@ -103,11 +103,12 @@ class Partner:
             done = await redeliver(connection, numbers, fresh, 1, KIM, now)
         return [done[number].verdict for number in numbers]
 
-    async def preview(self, kind, **selected):
+    async def preview(self, kind, *, version=ByVersion.DECIDED, **selected):
         """The number of a frozen operation, or why there is none."""
         async with self.database.transaction() as connection:
             now = await self.database.now(connection)
-            return await freeze(connection, OperationKind(kind), Selection(**selected), KIM, now)
+            kind, selection = OperationKind(kind), Selection(**selected)
+            return await freeze(connection, kind, selection, KIM, now, version=ByVersion(version))
 
     async def move(self, number, step, **terms):
         async with self.database.transaction() as connection:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.events import EventType
 from gateway.core.ids import Kind, canonical_id
-from gateway.core.values import dataclass
+from gateway.core.values import dataclass, replace
 
 if TYPE_CHECKING:
     from gateway.core.events import By, Event, NoteRevision, VisitMoved
@@ -50,6 +50,31 @@ class KeptJob:
     closure: str | None
     details: Members
     created_at: datetime | None
+
+
+def as_given(event: StoredEvent) -> StoredEvent:
+    """`event` with its reasons as they were given: whichever version renders it finds their codes."""
+    body = dict(event.body)
+    if isinstance(body.get("reason"), dict):
+        body["reason"] = _without_code(body["reason"])
+    visits = body.get("appointments")
+    if isinstance(visits, list):
+        body["appointments"] = [
+            {**visit, "reason": _without_code(visit["reason"])}
+            if isinstance(visit, dict) and "reason" in visit
+            else visit
+            for visit in visits
+        ]
+    return replace(event, body=body)
+
+
+def rendered_by(event: StoredEvent, version: int | None) -> StoredEvent:
+    """`event` for another version than the one that decided it; with None, as it was decided."""
+    return event if version is None else replace(as_given(event), profile_version=version)
+
+
+def _without_code(reason: Json) -> Json:
+    return {**reason, "code": None, "label": None, "outcome": None} if isinstance(reason, dict) else reason
 
 
 def event_body(event: Event, job: Job, organization: str) -> dict[str, Json]:

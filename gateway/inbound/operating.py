@@ -6,7 +6,9 @@ What is done to an item and that it was done are one transaction: whoever dies i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import structlog
 
 from gateway.core.values import dataclass, replace
 from gateway.inbound.backoff import Backoff
+from gateway.inbound.by_active import find_active_version
 from gateway.inbound.snapshots import Order, Told, snapshot
 from gateway.store import deliveries, releasing
 from gateway.store.bulk import notify
@@ -121,12 +124,13 @@ class Verbs:
                 return _plain(await releasing.requeue(connection, subjects, operator, now))
             case _:
                 fresh = self.numbers.take("delivery", len(subjects))
-                return await redeliver(connection, subjects, fresh, operation, operator, now)
+                find = partial(find_active_version, self.active()) if verb == "redeliver_by_active" else None
+                return await redeliver(connection, subjects, fresh, operation, operator, now, find_version=find)
 
 
-def verbs_of_rows(database: Database) -> Verbs:
+def verbs_of_rows(database: Database, active: Mapping[str, Profile] | None = None) -> Verbs:
     """For a command that does one thing to named rows: no snapshots, and no numbers to spare."""
-    return Verbs(Numbers(database, block=1), dict)
+    return Verbs(Numbers(database, block=1), lambda: active or {})
 
 
 def _plain(verdicts: Mapping[int, str]) -> dict[int, Outcome]:
@@ -184,10 +188,10 @@ class Operating:
                 await backoff.wait()
                 continue
             if not worked:
-                try:
-                    await asyncio.wait_for(stop.wait(), PERIOD if self._met else IDLE)
-                except TimeoutError:
-                    continue
+                # Not `wait_for`: it may lose a cancellation that comes as the event is set.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PERIOD if self._met else IDLE):
+                        await stop.wait()
 
     async def step(self) -> int:
         """One chunk of every running operation; returns how many items were done.

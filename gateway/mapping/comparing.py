@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import orjson
 
+from gateway.core.document import as_given
 from gateway.core.sandbox import is_test
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
@@ -58,7 +59,7 @@ class Comparison:
 
     def differences(self, event: StoredEvent, note_text: str | Withheld | None) -> list[Difference]:
         """What is different about the messages of `event`, one for each destination that either version names."""
-        seen, anew = seen_in(event), _undecided(event)
+        seen, anew = seen_in(event), as_given(event)
         made: dict[bool, tuple[Made, Made]] = {}
         found: list[Difference] = []
         for name in self._names:
@@ -78,10 +79,10 @@ class Comparison:
         renders so.
         """
         polled = self._is_polled(name)
-        real = _changes(*self._make(_undecided(event), note_text, polled=polled))
+        real = _changes(*self._make(as_given(event), note_text, polled=polled))
         text = disguised(note_text) if isinstance(note_text, str) else note_text
         in_disguise = replace(event, body={**event.body, "details": disguised(event.body.get("details"))})
-        shown = _changes(*self._make(_undecided(in_disguise), text, polled=polled))  # type: ignore[arg-type]
+        shown = _changes(*self._make(as_given(in_disguise), text, polled=polled))  # type: ignore[arg-type]
         return {member: shown.get(member, {}) for member in real}
 
     @property
@@ -190,24 +191,6 @@ def _members(changes: Changes) -> str:
 
 def _hidden(change: dict[str, Json]) -> dict[str, Json]:
     return {side: disguised(value) for side, value in change.items()}
-
-
-def _undecided(event: StoredEvent) -> StoredEvent:
-    """`event` with its reasons as they were given: the version that renders it finds their codes."""
-    body = dict(event.body)
-    if isinstance(body.get("reason"), dict):
-        body["reason"] = _as_given(body["reason"])
-    visits = body.get("appointments")
-    if isinstance(visits, list):
-        body["appointments"] = [
-            {**visit, "reason": _as_given(visit["reason"])} if isinstance(visit, dict) and "reason" in visit else visit
-            for visit in visits
-        ]
-    return replace(event, body=body)
-
-
-def _as_given(reason: Json) -> Json:
-    return {**reason, "code": None, "label": None, "outcome": None} if isinstance(reason, dict) else reason
 
 
 def _codes(profile: Profile, event: StoredEvent) -> tuple[Json, Json]:

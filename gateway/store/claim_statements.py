@@ -125,6 +125,7 @@ _OF_DELIVERY = (
     "retries",
     "part",
     "operation",
+    "profile_version",
 )
 # What a stored event is made from (`claims.event_from`).
 OF_EVENT = (

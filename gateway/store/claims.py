@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Executable, null, update
 
-from gateway.core.document import StoredEvent
+from gateway.core.document import StoredEvent, rendered_by
 from gateway.core.events import EventType, NoteRevision
 from gateway.core.values import dataclass
 from gateway.store import codec
@@ -45,7 +45,7 @@ _LANE = itemgetter(0, 1)
 _DESTINATION = 0
 _NUMBER = 3
 _STATE = 4
-_EVENT_TYPE = 12
+_EVENT_TYPE = 13
 
 # While several destinations are due, one of them takes at most this part of a claim.
 _LARGEST_PART = 4
@@ -263,7 +263,8 @@ def _key_rows(keys: Iterable[LaneKey]) -> list[dict[str, int]]:
 
 def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
     """From the columns of `read_claimed`, by position: thousands a second pass here."""
-    destination, key, position, number, _, previous, claims, attempts, retries, part, operation, *of_event = row
+    destination, key, position, number, _, previous, claims, attempts, retries, part, *rest = row
+    operation, version, *of_event = rest
     return ClaimedDelivery(
         number=number,
         destination=destination,
@@ -275,7 +276,7 @@ def delivery_from(row: tuple[Any, ...]) -> ClaimedDelivery:
         retries=retries,
         part=part,
         operation=operation,
-        event=event_from(of_event),
+        event=rendered_by(event_from(of_event), version),
     )
 
 

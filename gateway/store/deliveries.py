@@ -46,6 +46,13 @@ class Verdict(StrEnum):
     NOT_LATEST = "not_latest"
     # Nothing is sent there any more.
     REMOVED = "removed_destination"
+    # Of the version in force, by which it was to be redelivered: there is none, it tells the destination nothing of
+    # this, or refuses to, or has yet to map what this says.
+    NO_PROFILE = "no_profile_in_force"
+    NOT_WANTED = "not_wanted"
+    REFUSED = "refused_by_profile"
+    UNMAPPED = "reason_unmapped"
+    NO_CODE = "no_code_for_status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select
 
 from gateway.core.values import dataclass
+from gateway.core.visibility import Audience
 from gateway.store import codec
 from gateway.store.tables import attempt, delivery, destination, event
 from gateway.store.tables_control import operation, operator_action, retired_total
@@ -34,7 +35,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryView:
-    """One delivery with the names that people know it by."""
+    """One delivery with the names that people know it by. `profile_version` renders it, if it is a brand's."""
 
     number: int
     destination: str
@@ -44,6 +45,7 @@ class DeliveryView:
     event_type: str
     jobversion: int | None
     previous: int | None
+    profile_version: int | None
     state: str
     reason: str | None
     detail: str | None
@@ -156,6 +158,8 @@ def _views() -> Select[Any]:
     columns = ("number", "event", "previous", "state", "reason", "detail", "attempts", "retries")
     waits = ("waits_kind", "waits_text")
     moments = ("due_at", "created_at", "settled_at", "superseded_by")
+    version = func.coalesce(delivery.c.profile_version, event.c.profile_version)
+    is_brands = destination.c.audience == Audience.ENTERPRISE.value
     return (
         select(
             *(delivery.c[name] for name in (*columns, *waits, *moments)),
@@ -164,6 +168,7 @@ def _views() -> Select[Any]:
             event.c.job,
             event.c.type.label("event_type"),
             event.c.jobversion,
+            case((is_brands, version)).label("profile_version"),
         )
         .join(event, event.c.number == delivery.c.event)
         .join(destination, destination.c.number == delivery.c.destination)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, select
 
+from gateway.core.document import rendered_by
 from gateway.store.bulk import Writes
 from gateway.store.claim_statements import OF_EVENT
 from gateway.store.claims import event_from
@@ -88,8 +89,8 @@ async def read_feed(
     asked = {**encode_rows(connection, rows), "limit": limit, "most": most_bytes}
     found = await connection.execute(_next_events(connection.dialect.name), asked)
     return [
-        FeedRow(destination, position, previous, event_from(of_event))
-        for destination, position, previous, *of_event in found.all()
+        FeedRow(destination, position, previous, rendered_by(event_from(of_event), version))
+        for destination, position, previous, version, *of_event in found.all()
     ]
 
 
@@ -120,10 +121,13 @@ def _next_events(dialect: str) -> Select[Any]:
     before = func.sum(func.length(event.c.body)).over(order_by=(page.c.turn, page.c.destination), rows=(None, -1))
     of_event = (event.c[name].label(f"event_{name}") for name in OF_EVENT)
     read = (
-        select(page, delivery.c.previous, *of_event, func.coalesce(before, 0).label("before"))
+        select(
+            page, delivery.c.previous, delivery.c.profile_version, *of_event, func.coalesce(before, 0).label("before")
+        )
         .join_from(page, delivery, delivery.c.number == page.c.delivery)
         .join(event, event.c.number == delivery.c.event)
         .subquery("read")
     )
-    columns = (read.c.destination, read.c.position, read.c.previous, *(read.c[f"event_{name}"] for name in OF_EVENT))
+    of_delivery = (read.c.destination, read.c.position, read.c.previous, read.c.profile_version)
+    columns = (*of_delivery, *(read.c[f"event_{name}"] for name in OF_EVENT))
     return select(*columns).where(read.c.before < most).order_by(read.c.turn, read.c.destination)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 # Refusals that blame nobody: it is so already, there is nothing to tell, or the job has gone on meanwhile.
-BLAMELESS = frozenset({"wrong_state", "not_wanted", "not_latest", "retracted", "removed_destination"})
+BLAMELESS = frozenset(
+    {"wrong_state", "not_wanted", "refused_by_profile", "not_latest", "retracted", "removed_destination"}
+)
 
 
 class Fate(StrEnum):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.store.deliveries import Operator
     from gateway.store.redelivering import Outcome
 
-Verb: TypeAlias = Literal["reopen", "redeliver", "snapshot", "skip", "requeue"]
+Verb: TypeAlias = Literal["reopen", "redeliver", "redeliver_by_active", "snapshot", "skip", "requeue"]
 
 
 class NewItem(NamedTuple):

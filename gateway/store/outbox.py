@@ -68,7 +68,7 @@ class NewDelivery:
 
     `lane` is the job, or minus the record; `position` is unique in its lane. `held`: waits until the brand's profile
     maps `waits_text`, a reason or a standing: `waits_kind`. `rank` is one of `RANKS`. `operation`: an operator's, which
-    made it.
+    made it. `profile_version` renders it instead of the one that decided.
     """
 
     number: int
@@ -82,6 +82,7 @@ class NewDelivery:
     waits_text: str | None = None
     rank: int = 1
     operation: int | None = None
+    profile_version: int | None = None
 
 
 async def append(
@@ -173,7 +174,7 @@ def _stands_in_a_snapshot(rows: FromClause) -> ColumnElement[bool]:
 
 @cache
 def _insert_deliveries(dialect: str) -> Executable:
-    ids = ("number", "event", "destination", "lane", "position", "previous", "operation")
+    ids = ("number", "event", "destination", "lane", "position", "previous", "operation", "profile_version")
     names = (*ids, "state", "waits_kind", "waits_text")
     rows = given(dialect, **{name: delivery.c[name].type for name in names})
     zeros = {name: literal(0).label(name) for name in ("claims", "attempts", "retries", "part")}

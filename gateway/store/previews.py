@@ -53,7 +53,7 @@ def _of_deliveries(number: int) -> Select[Any]:
     query = _counted(event.c.brand, destination.c.name).join(delivery, delivery.c.number == item.subject)
     query = query.join(event, event.c.number == delivery.c.event)
     query = query.join(destination, destination.c.number == delivery.c.destination)
-    return query.where(item.operation == number, item.verb.in_(["reopen", "redeliver", "skip"]))
+    return query.where(item.operation == number, item.verb.in_(["reopen", "redeliver", "redeliver_by_active", "skip"]))
 
 
 def _of_snapshots(number: int) -> Select[Any]:

@@ -1,12 +1,14 @@
 """Sends what was delivered once more: a new delivery of the same event, behind everything of its lane.
 
-It repeats the versions of the first and changes nothing of what the job knows to have been sent.
+It repeats the versions of the first and changes nothing of what the job knows to have been sent. Which version of the
+profile renders it is settled here: the one that decided, or where an operator asks for it the one in force now.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Executable, or_, select, update
 
@@ -16,9 +18,11 @@ from gateway.core.visibility import Audience, may_see
 from gateway.store import codec
 from gateway.store.aggregates import lock_jobs, save_sent
 from gateway.store.bulk import Writes
+from gateway.store.claim_statements import OF_EVENT
+from gateway.store.claims import event_from
 from gateway.store.columns import Number
 from gateway.store.deliveries import Verdict
-from gateway.store.destinations import REMOVED
+from gateway.store.destinations import REMOVED, load_destinations
 from gateway.store.dialect import any_of, for_update
 from gateway.store.given import encode_rows, given
 from gateway.store.notes import load_notes
@@ -27,18 +31,31 @@ from gateway.store.outbox import RANKS, NewDelivery, append
 from gateway.store.tables import delivery, destination, event, inbound_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.core.document import StoredEvent
     from gateway.core.job import Job
     from gateway.core.notes import Note
     from gateway.store.deliveries import Operator
+    from gateway.store.destinations import Destination
 
 # What operators have sent again goes behind what happens, where a destination lags.
 BEHIND = RANKS[-1]
+
+
+# Which version in force renders an event for a destination; None where no profile does. A verdict: it will not.
+FindVersion: TypeAlias = "Callable[[StoredEvent, Destination], int | Verdict | None]"
+
+
+class ByVersion(StrEnum):
+    """Which version of a profile renders what is redelivered: the one that decided, or the one in force now."""
+
+    DECIDED = "decided"
+    ACTIVE = "active"
 
 
 class Outcome(NamedTuple):
@@ -85,19 +102,33 @@ async def redeliver(
     operation: int,
     operator: Operator,
     now: datetime,
+    *,
+    find_version: FindVersion | None = None,
 ) -> dict[int, Outcome]:
     """Sends delivered ones again, in the caller's transaction, as deliveries numbered by `fresh`; relays wake up.
 
-    What is not its job's latest happening there goes only to a destination that understands versions. A constant
-    number of statements; records and jobs are locked before lanes, as whoever decides does.
+    What is not its job's latest happening there goes only to a destination that understands versions. `find_version`:
+    by the version that it finds, which stays theirs whatever takes force later. A constant number of statements;
+    records and jobs are locked before lanes, as whoever decides does.
     """
     places = await _lock_places(connection, numbers)
     found = await _read(connection, numbers)
     notes = await load_notes(connection, {row["note"] for row in found.values() if row["note"] is not None})
     verdicts = {number: _verdict(found.get(number), places, notes) for number in numbers}
+    versions: dict[int, int | None] = {}
+    if find_version is not None:
+        may = [found[number] for number in numbers if verdicts[number] is Verdict.DONE]
+        for number, version in (await _find_versions(connection, may, find_version)).items():
+            if isinstance(version, Verdict):
+                verdicts[number] = version
+            else:
+                versions[number] = version
     # Those of one lane in the order in which they were sent first.
     rows = sorted((found[number] for number in numbers if verdicts[number] is Verdict.DONE), key=_place)
-    again = {row["number"]: _again(row, number, places, operation) for row, number in zip(rows, fresh, strict=False)}
+    again = {
+        row["number"]: _again(row, number, places, operation, versions.get(row["number"]))
+        for row, number in zip(rows, fresh, strict=False)
+    }
     if again:
         writes = Writes(connection)
         lanes = {one.lane for one in again.values()}
@@ -106,7 +137,8 @@ async def redeliver(
         if receipts:
             writes.add(_count_receipts(writes.dialect), encode_rows(connection, receipts))
         await append(writes, (), list(again.values()), now)
-        action = Action(operator.author, "redeliver", "delivery", tuple(sorted(again)), operator.reason)
+        verb = "redeliver" if find_version is None else "redeliver_by_active"
+        action = Action(operator.author, verb, "delivery", tuple(sorted(again)), operator.reason)
         await write_action(connection, action, now)
     made = {number: one.number for number, one in again.items()}
     return {number: Outcome(verdict, made.get(number)) for number, verdict in verdicts.items()}
@@ -151,11 +183,22 @@ def _verdict(row: RowMapping | None, places: _Places, notes: Mapping[int, Note])
     return Verdict.DONE
 
 
+async def _find_versions(
+    connection: AsyncConnection, rows: Sequence[RowMapping], find_version: FindVersion
+) -> dict[int, int | Verdict | None]:
+    """By delivery. Two statements."""
+    wanted = any_of(connection, event.c.number, {row["event"] for row in rows})
+    read = await connection.execute(select(*(event.c[name] for name in OF_EVENT)).where(wanted))
+    events = {one.number: one for one in map(event_from, read)}
+    destinations = {one.number: one for one in (await load_destinations(connection)).values()}
+    return {row["number"]: find_version(events[row["event"]], destinations[row["destination"]]) for row in rows}
+
+
 def _place(row: RowMapping) -> tuple[int, int, int]:
     return row["lane"], row["position"], row["number"]
 
 
-def _again(row: RowMapping, number: int, places: _Places, operation: int) -> NewDelivery:
+def _again(row: RowMapping, number: int, places: _Places, operation: int, version: int | None) -> NewDelivery:
     return NewDelivery(
         number=number,
         event=row["event"],
@@ -165,6 +208,7 @@ def _again(row: RowMapping, number: int, places: _Places, operation: int) -> New
         previous=row["previous"],
         rank=BEHIND,
         operation=operation,
+        profile_version=version,
     )
 
 

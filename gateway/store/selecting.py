@@ -16,7 +16,7 @@ from gateway.store import codec
 from gateway.store.columns import Number
 from gateway.store.dialect import any_of
 from gateway.store.operations import Terms, open_operation, seal
-from gateway.store.redelivering import has_later
+from gateway.store.redelivering import ByVersion, has_later
 from gateway.store.releasing import MAY_BE_REQUEUED
 from gateway.store.states import OWED
 from gateway.store.tables import delivery, destination, event, inbound_record
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.deliveries import Operator
+    from gateway.store.operations import Verb
 
 MOST = 1_000_000
 _NOWHERE: ColumnElement[Any] = cast(null(), Number).label("destination")
@@ -61,6 +62,8 @@ class Unselected(StrEnum):
     UNKNOWN_DESTINATION = "unknown_destination"
     WRONG_STATE = "wrong_state"
     NOT_FOR_RECORDS = "not_for_records"
+    # Only a redelivery can be rendered by another version than the one that decided.
+    ONLY_FOR_REDELIVERIES = "only_for_redeliveries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +88,30 @@ class Selection:
 
 
 async def freeze(
-    connection: AsyncConnection, kind: OperationKind, selection: Selection, operator: Operator, now: datetime
+    connection: AsyncConnection,
+    kind: OperationKind,
+    selection: Selection,
+    operator: Operator,
+    now: datetime,
+    *,
+    version: ByVersion = ByVersion.DECIDED,
 ) -> int | Unselected:
     """Freezes an operation over what fits, in the caller's transaction; its number, or why there is none.
 
     A redelivery of what is not its job's latest happening on a destination that does not understand versions, and what
-    is dead on a relaxed one, become one snapshot for each job and destination.
+    is dead on a relaxed one, become one snapshot for each job and destination. `version` renders what is redelivered:
+    which one is in force is asked when it is done.
     """
+    if version is ByVersion.ACTIVE and kind is not OperationKind.REDELIVER:
+        return Unselected.ONLY_FOR_REDELIVERIES
+    verb: Verb = "redeliver_by_active" if version is ByVersion.ACTIVE else kind.value
     flaw = await _find_flaw(connection, kind, selection)
     if flaw is not None:
         return flaw
     if kind is OperationKind.REQUEUE:
         found = _records(connection, selection)
     else:
-        found = await _deliveries(connection, kind, selection)
+        found = await _deliveries(connection, kind, verb, selection)
     some = select(found.c.at).limit(MOST + 1).subquery()
     counted = select(func.count(), func.min(some.c.at)).select_from(some)
     [selected, oldest] = (await connection.execute(counted)).one()
@@ -106,11 +119,11 @@ async def freeze(
         return Unselected.NOTHING
     if selected > MOST:
         return Unselected.TOO_MUCH
-    number = await open_operation(connection, kind.value, Terms(), operator, now)
+    number = await open_operation(connection, verb, Terms(), operator, now)
     names = ["operation", "ordinal", "verb", "subject", "destination", "state"]
     await connection.execute(insert(operation_item).from_select(names, _items(found, number), include_defaults=False))
     about = {"selected": selected, "oldest": stamp(oldest.astimezone(UTC))}
-    await seal(connection, number, kind.value, about, operator, now)
+    await seal(connection, number, verb, about, operator, now)
     return number
 
 
@@ -140,7 +153,7 @@ def _items(found: CTE, number: int) -> Select[Any]:
     return select(literal(number), ordinal, *columns)
 
 
-async def _deliveries(connection: AsyncConnection, kind: OperationKind, selection: Selection) -> CTE:
+async def _deliveries(connection: AsyncConnection, kind: OperationKind, verb: Verb, selection: Selection) -> CTE:
     at = func.coalesce(delivery.c.settled_at, delivery.c.created_at, type_=delivery.c.created_at.type)
     conditions = [delivery.c.state.in_(selection.states or FITTING[kind]), *_times(at, selection)]
     if selection.numbers:
@@ -153,10 +166,10 @@ async def _deliveries(connection: AsyncConnection, kind: OperationKind, selectio
         conditions.append(delivery.c.reason == selection.reason)
     if selection.job is not None:
         conditions.append(event.c.job == selection.job)
-    verb = await _verb(connection, kind)
+    done = await _verb(connection, kind, verb)
     query = (
         select(delivery.c.number, delivery.c.destination, delivery.c.lane, delivery.c.position, at.label("at"))
-        .add_columns(verb.label("verb"))
+        .add_columns(done.label("verb"))
         .join(event, event.c.number == delivery.c.event)
         .join(destination, destination.c.number == delivery.c.destination)
         .where(*conditions)
@@ -164,18 +177,18 @@ async def _deliveries(connection: AsyncConnection, kind: OperationKind, selectio
     return query.cte("found")
 
 
-async def _verb(connection: AsyncConnection, kind: OperationKind) -> ColumnElement[Any]:
-    """What is done to each: the kind's own verb, or a snapshot where that would go back in time."""
+async def _verb(connection: AsyncConnection, kind: OperationKind, verb: Verb) -> ColumnElement[Any]:
+    """What is done to each: `verb`, or a snapshot where that would go back in time."""
     takes_snapshots = (event.c.job.is_not(None), destination.c.audience != Audience.CUSTOMER.value)
     if kind is OperationKind.REOPEN:
-        return case(((~destination.c.strict) & takes_snapshots[0] & takes_snapshots[1], "snapshot"), else_=kind.value)
+        return case(((~destination.c.strict) & takes_snapshots[0] & takes_snapshots[1], "snapshot"), else_=verb)
     if kind is not OperationKind.REDELIVER:
-        return literal(kind.value)
+        return literal(verb)
     rows = await connection.execute(select(destination.c.number, destination.c.settings))
     understanding = [row.number for row in rows if codec.decode(row.settings).get("understands_versions", False)]
     understands = any_of(connection, delivery.c.destination, understanding)
     goes_back = takes_snapshots[0] & takes_snapshots[1] & has_later()
-    return case((understands, kind.value), (goes_back, "snapshot"), else_=kind.value)
+    return case((understands, verb), (goes_back, "snapshot"), else_=verb)
 
 
 def _records(connection: AsyncConnection, selection: Selection) -> CTE:

@@ -326,6 +326,7 @@ destination = Table(
 # `previous` is the jobversion sent before it on this lane (null: none). `claims` counts the claims that covered it and
 # were recorded (of what may be overtaken, those begun), `attempts` the tries that left the building. A first try that
 # succeeded has no row in `attempt`. `part` is how many of its messages a poller has acknowledged, while some are left.
+# `profile_version` renders it instead of the version that decided its event, where an operator has asked for that.
 delivery = Table(
     "delivery",
     metadata,
@@ -335,6 +336,7 @@ delivery = Table(
     Column("lane", Number, nullable=False),
     Column("position", Integer, nullable=False),
     Column("previous", Integer),
+    Column("profile_version", Integer),
     Column("state", String(12), nullable=False),
     Column("reason", String(60)),
     Column("detail", Text),

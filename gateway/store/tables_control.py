@@ -109,7 +109,8 @@ operation = Table(
 )
 
 # One thing that an operation does, as it was seen when it was frozen. `verb`: reopen | redeliver | snapshot | skip |
-# requeue; `subject` is a delivery, a record, or for a snapshot the job; `destination` is where a snapshot goes.
+# requeue | redeliver_by_active; `subject` is a delivery, a record, or for a snapshot the job; `destination` is where a
+# snapshot goes.
 # `state`: waiting | done | refused, with the `verdict`'s word; `made` is the delivery that it made.
 operation_item = Table(
     "operation_item",

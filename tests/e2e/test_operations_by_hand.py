@@ -10,7 +10,9 @@ from tests.e2e.test_cli import NOT_SO, USAGE, Terminal
 from tests.eventually import eventually
 from tests.inbound import enterprise, offer, opened
 from tests.integration.test_operations import copied, delivered, refusing
+from tests.mapping_versions import harborline
 from tests.operations import FEED, Partner
+from tests.profiles import bring_in
 
 WHY = ("--reason", "as agreed", "--author", "kim")
 
@@ -63,6 +65,31 @@ def test_named_rows_are_small_operations_that_are_done_at_once(terminal, staffed
     ]
     assert terminal.ask("operations", "report", listed[-2]["id"])["refused"] == {"wrong_state": 1}
     assert terminal.ask("deliveries", "show", str(dead))["actions"][0]["verb"] == "reopen"
+    assert terminal.ask("ledger")["difference"] == 0
+
+
+def test_a_redelivery_by_the_active_version_is_asked_for_by_its_word(terminal, staffed_url):
+    async def told(partner):
+        await partner.road.receive(offer("A-1"))
+        await partner.send()
+        await bring_in(partner.road, harborline(2))
+        return (await partner.deliveries())[-1]
+
+    async def versions(partner):
+        return [one["data"]["profile_version"] for one in await partner.send()]
+
+    first = str(on(staffed_url, told))
+    terminal.run("deliveries", "redeliver", first, "--version", "newest", *WHY, code=USAGE)
+    assert terminal.ask("deliveries", "redeliver", first, *WHY)[0]["verdict"] == "done"
+    assert terminal.ask("deliveries", "redeliver", first, "--version", "active", *WHY)[0]["verdict"] == "done"
+    assert on(staffed_url, versions) == [1, 2]
+    shown = terminal.ask("deliveries", "list", "--destination", FEED)
+    assert [one["profile_version"] for one in shown] == [1, 1, 2]
+    assert [one["kind"] for one in terminal.ask("operations", "list")] == ["redeliver_by_active", "redeliver"]
+    about = ("--destination", FEED, "--version", "active", *WHY)
+    assert "only_for_redeliveries" in terminal.run("operations", "preview", "skip", *about, code=NOT_SO)
+    many = terminal.ask("operations", "preview", "redeliver", *about)
+    assert (many["kind"], many["preview"]["verbs"]) == ("redeliver_by_active", {"redeliver_by_active": 3})
     assert terminal.ask("ledger")["difference"] == 0
 
 

@@ -16,6 +16,7 @@ from gateway.inbound.shapes import Moment, Shape
 from gateway.store.deliveries import Operator
 from gateway.store.operation_reports import members_of, report_of
 from gateway.store.operations import Moved, Step, Terms, find_operation, list_operations, move
+from gateway.store.redelivering import ByVersion
 from gateway.store.selecting import OperationKind, Selection, Unselected, freeze
 from gateway.web.bodies import read_body, read_json
 from gateway.web.cursors import read_limit
@@ -66,6 +67,7 @@ class Asked(Shape):
     kind: OperationKind
     reason: Reason
     selection: Selected
+    version: ByVersion = ByVersion.DECIDED
 
 
 class Why(Shape):
@@ -100,9 +102,11 @@ class OperationsApi:
         with available():
             async with self._database.transaction() as connection:
                 now = await self._database.now(connection)
-                frozen = await freeze(connection, asked.kind, selection, _operator(caller, asked.reason), now)
+                operator = _operator(caller, asked.reason)
+                frozen = await freeze(connection, asked.kind, selection, operator, now, version=asked.version)
                 if isinstance(frozen, Unselected):
-                    raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, frozen.value, member="selection")
+                    member = "version" if frozen is Unselected.ONLY_FOR_REDELIVERIES else "selection"
+                    raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, frozen.value, member=member)
                 found = await self._told(connection, frozen)
         return _json(found, HTTPStatus.CREATED)
 

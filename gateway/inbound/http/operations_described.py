@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.inbound.http.operations import HIGHEST_RATE, MOST_CANARIES, MOST_IDS
 from gateway.store.operations import State, Step
+from gateway.store.redelivering import ByVersion
 from gateway.store.selecting import OperationKind, Unselected
 from gateway.web.described import CURSOR, LIMIT, Answer, Body, Operation, in_path, page_of, ref
 
@@ -191,6 +192,12 @@ OPERATIONS: Final = (
                     "kind": {"enum": [each.value for each in OperationKind]},
                     "reason": _REASON,
                     "selection": _SELECTION,
+                    "version": {
+                        "enum": [each.value for each in ByVersion],
+                        "default": ByVersion.DECIDED.value,
+                        "description": "Which version of a brand's profile renders what is redelivered: the one that "
+                        "decided, or the one in force when it is done. Of no other kind.",
+                    },
                 },
                 "required": ["kind", "reason", "selection"],
                 "additionalProperties": False,
@@ -200,7 +207,13 @@ OPERATIONS: Final = (
                     "kind": "reopen",
                     "reason": "the partner is back",
                     "selection": {"destination": "feed.harborline", "reason": "schedule_exhausted"},
-                }
+                },
+                "in_new_words": {
+                    "kind": "redeliver",
+                    "reason": "their code was wrong",
+                    "selection": {"ids": ["dlv-12"]},
+                    "version": "active",
+                },
             },
         ),
         answers={201: Answer(description="Frozen.", schema=ref("Operation"), examples={"previewed": _EXAMPLE})},

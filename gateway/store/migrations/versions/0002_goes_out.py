@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("lane", NUMBER, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("previous", sa.Integer()),
+        sa.Column("profile_version", sa.Integer()),
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("reason", sa.String(60)),
         sa.Column("detail", sa.Text()),
