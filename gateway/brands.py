@@ -78,8 +78,8 @@ async def import_profile(
     `plain_webhooks`: this installation may post to http:// addresses. `draft`: it is kept, and not activated.
 
     A brand's first version takes force at once, with all that it releases; a later one after `lead`, or at the moment
-    that it names. A version that is there already with the same content stays as it is: one that was rolled back does
-    not return by being imported again. With other content it is a problem.
+    that it names. A version that is there already with the same content stays as it is, whether or not there are newer
+    ones: one that was rolled back does not return by being imported again. With other content it is a problem.
     """
     profile, problems = check_text(text, file=file)
     if profile is None or has_errors(problems):
@@ -146,6 +146,7 @@ async def _as_it_is(
     activations = [one for one in await load_activations(connection) if one.brand == profile.brand]
     now = await read_now(connection)
     state = states(rows, activations, now)[profile.brand, profile.version]
+    problems = (*problems, *_find_newer(profile, rows, file))
     released = Released()
     effective: dict[str, datetime] = {}
     if state is State.ACTIVE:
@@ -157,6 +158,17 @@ async def _as_it_is(
         if one.version == profile.version:
             effective.setdefault(profile.brand, one.effective_at)
     return Imported((profile,), problems, {profile.brand: state}, effective, {profile.brand: released})
+
+
+def _find_newer(profile: Profile, rows: Sequence[ProfileRow], file: str) -> Iterator[Problem]:
+    """A version that was made here after this one, and that whoever keeps the files should have too."""
+    newest = max(row.version for row in rows if row.brand == profile.brand)
+    if newest > profile.version:
+        what = (
+            f"version {newest} is kept here and not in this folder: "
+            f"`gateway brands show {profile.brand} {newest} --document` prints it"
+        )
+        yield Problem(file, profile.line_of("version"), "version", what, Level.WARNING)
 
 
 def _find_overtaken(
@@ -189,10 +201,11 @@ async def _find_dropped(connection: Transaction, profile: Profile, file: str) ->
 def _find_taken(profile: Profile, digest: str, rows: Sequence[ProfileRow], file: str) -> tuple[Problem, ...]:
     """What is wrong with a version's number, beside those that are there."""
     mine = [row for row in rows if row.brand == profile.brand]
-    newest = max((row.version for row in mine), default=0)
-    if any(row.version == profile.version and row.digest != digest for row in mine):
+    kept = {row.version: row.digest for row in mine}
+    newest = max(kept, default=0)
+    if kept.get(profile.version, digest) != digest:
         what = "is taken by other content: give the next one"
-    elif profile.version < newest:
+    elif profile.version < newest and profile.version not in kept:
         what = f"is older than version {newest}: give the next one"
     else:
         return ()
