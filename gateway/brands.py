@@ -12,7 +12,7 @@ from gateway.core.document import stamp
 from gateway.core.visibility import Audience
 from gateway.in_force import LEAD, bring_in, destinations_of, moment_of, put_in_force
 from gateway.inbound.directory import is_feed
-from gateway.mapping.library import NO_PROFILES, Profiles, check_text
+from gateway.mapping.library import NO_PROFILES, Profiles, check_text, read_file
 from gateway.mapping.outline import Outline, find_outline
 from gateway.mapping.problems import Level, Problem, has_errors
 from gateway.mapping.source import dotted
@@ -322,6 +322,8 @@ async def import_folder(
             draft=draft,
             lead=lead,
         )
+        if isinstance(text, str)
+        else Imported(problems=(text,))
         for file, text in texts
     ]
     return Imported(
@@ -333,14 +335,12 @@ async def import_folder(
     )
 
 
-def _newest_versions(folder: Path) -> list[tuple[Path, str]]:
+def _newest_versions(folder: Path) -> list[tuple[Path, str | Problem]]:
     """The profile with the highest number in each brand's folder; `folder` may be a single profile, too."""
-    if folder.is_file():
-        return [(folder, folder.read_text(encoding="utf-8"))]
-    newest: dict[Path, Path] = {}
+    newest: dict[Path, Path] = {folder: folder} if folder.is_file() else {}
     for file in folder.glob("*/profile.v*.yaml"):
         newest[file.parent] = max(newest.get(file.parent, file), file, key=_version_of)
-    return [(file, file.read_text(encoding="utf-8")) for _, file in sorted(newest.items())]
+    return [(file, read_file(file, place=str(file))) for _, file in sorted(newest.items())]
 
 
 def _version_of(file: Path) -> int:

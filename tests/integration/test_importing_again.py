@@ -61,3 +61,16 @@ async def test_other_content_under_an_old_number_stays_a_problem(road, text):
     found = await import_(road, text)
     assert found.profiles == ()
     assert [problem.what for problem in found.problems] == ["is taken by other content: give the next one"]
+
+
+async def test_a_file_that_cannot_be_read_keeps_no_other_from_coming_in(road, folder):
+    (folder / "harborline" / "profile.v2.yaml").write_bytes(b"brand: harborline\naccount: \xff\n")
+    (folder / "birch").mkdir()
+    (folder / "birch" / "profile.v1.yaml").mkdir()
+    (folder / "maplegrove" / "profile.v2.yaml").write_text(MAPLEGROVE.replace("version: 1\n", "version: 2\n", 1))
+    found = await again(road, folder)
+    assert found.states == {"maplegrove": State.SCHEDULED}
+    assert [(problem.file, problem.line, problem.what) for problem in found.problems] == [
+        (str(folder / "birch" / "profile.v1.yaml"), 1, "cannot be read: IsADirectoryError"),
+        (str(folder / "harborline" / "profile.v2.yaml"), 2, "profile.v2.yaml is not UTF-8: save it as that"),
+    ]
