@@ -368,9 +368,10 @@ class Versions:
 
 async def load_versions(connection: Transaction, known: Versions | None = None) -> Versions:
     """Every version that is kept; what was read of `known` is not read again."""
+    # First: a version is kept before it is activated.
+    activations = tuple(await load_activations(connection))
     texts = {(row.brand, row.version): row.document for row in await load_profiles(connection)}
-    kept = (known.kept if known else NO_PROFILES).followed_by(texts, {})
-    return Versions(kept, tuple(await load_activations(connection)))
+    return Versions((known.kept if known else NO_PROFILES).followed_by(texts, {}), activations)
 
 
 async def load_library(connection: Transaction) -> Profiles:
