@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from gateway.brands import find_misfits
 from gateway.core.document import stamp
 from gateway.core.values import dataclass
+from gateway.fitting import Beside, find_misfits
 from gateway.in_force import LEAD, bring_in, moment_of
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.store.clock import read_now
@@ -107,7 +107,7 @@ async def roll_back(
     async with database.transaction() as connection:
         await lock_profiles(connection)
         by_then = await read_now(connection) + lead
-        mine = [one for one in await load_activations(connection) if one.brand == brand]
+        mine = await load_activations(connection, brand)
         before = find_before(one.version for one in holding(mine) if one.effective_at <= by_then)
         if before is None:
             return Refused(WhyNot.NOTHING_BEFORE)
@@ -122,7 +122,7 @@ async def take_back(
     async with database.transaction() as connection:
         await lock_profiles(connection)
         now = await read_now(connection)
-        mine = [one for one in await load_activations(connection) if one.brand == brand]
+        mine = await load_activations(connection, brand)
         scheduled = [one for one in coming(mine, now) if one.version == version]
         if not scheduled:
             return WhyNot.NOT_SCHEDULED
@@ -163,11 +163,12 @@ async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refuse
     profile = parse_profile(row.document, file=file)
     if not isinstance(profile, Profile):
         return Refused(WhyNot.UNFIT, problems=profile)
-    misfits = await find_misfits(connection, profile, file=file, plain_webhooks=switch.plain_webhooks)
-    if misfits:
-        return Refused(WhyNot.UNFIT, problems=misfits)
     activations = await load_activations(connection)
     now = await read_now(connection)
+    beside = Beside(activations, now, plain_webhooks=switch.plain_webhooks)
+    misfits = await find_misfits(connection, profile, beside, file=file)
+    if misfits:
+        return Refused(WhyNot.UNFIT, problems=misfits)
     moment = moment_of(activations, brand, now, _wanted(switch, profile, now), switch.lead)
     if isinstance(moment, str):
         return Refused(WhyNot.BAD_MOMENT, moment)

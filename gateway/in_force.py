@@ -19,7 +19,7 @@ from gateway.mapping.profile_roads import ReceiptsTo
 from gateway.store.accounts import make_account, save_account
 from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator
-from gateway.store.destinations import REMOVED, NewDestination, load_destinations, put_destinations
+from gateway.store.destinations import REMOVED, NewDestination, load_destinations, save_destinations
 from gateway.store.outbox import CHANNEL
 from gateway.store.profiles import (
     add_activation,
@@ -76,7 +76,7 @@ async def bring_in(connection: Transaction, profile: Profile, new: NewActivation
         return await put_in_force(connection, profile, one, now)
     there = await load_destinations(connection)
     missing = [one for one in _feeds(profile) if one.name not in there or there[one.name].state == REMOVED]
-    await put_destinations(connection, missing)
+    await save_destinations(connection, missing)
     return Released()
 
 
@@ -92,7 +92,7 @@ async def put_in_force(connection: Transaction, profile: Profile, one: Activatio
     operator = Operator(author=one.author, reason=one.reason)
     released = await release_mapped(connection, held.in_force(profile), operator, now)
     # After the lanes of what is released: relays, too, lock lanes before the destinations that they learn of.
-    await put_destinations(connection, destinations_of(profile))
+    await save_destinations(connection, destinations_of(profile))
     await note_in_place(connection, one)
     if released.deliveries:
         await notify(connection, CHANNEL)
@@ -104,7 +104,7 @@ async def catch_up(database: Database, brand: str) -> Released | None:
     async with database.transaction() as connection:
         await lock_profiles(connection)
         now = await database.now(connection)
-        one = in_force(await load_activations(connection), now).get(brand)
+        one = in_force(await load_activations(connection, brand), now).get(brand)
         if one is None or (await load_in_place(connection)).get(brand) == one.number:
             return None
         row = await find_profile(connection, brand, one.version)

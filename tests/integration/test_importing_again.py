@@ -9,8 +9,11 @@ from gateway.store.tables_control import activation
 from tests.importing import import_profile
 from tests.inbound import BRANDS
 from tests.mapping_versions import harborline
+from tests.statements import statements_within
 
 MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf-8")
+# Of a brand whose version is there already.
+STATEMENTS = 12
 INVOICE = "  - {code: INV, label: Invoice sent, outcome: completes}\n"
 
 
@@ -74,3 +77,21 @@ async def test_a_file_that_cannot_be_read_keeps_no_other_from_coming_in(road, fo
         (str(folder / "birch" / "profile.v1.yaml"), 1, "cannot be read: IsADirectoryError"),
         (str(folder / "harborline" / "profile.v2.yaml"), 2, "profile.v2.yaml is not UTF-8: save it as that"),
     ]
+
+
+async def test_an_unchanged_folder_takes_a_fixed_number_of_statements_for_each_brand(road, folder):
+    async with statements_within(road.database) as said:
+        await again(road, folder)
+    of_two = len(said)
+    for number in range(4):
+        (folder / f"birch-{number}").mkdir()
+        text = MAPLEGROVE.replace("brand: maplegrove", f"brand: birch-{number}")
+        text = text.replace("feed.maplegrove", f"feed.birch-{number}")
+        (folder / f"birch-{number}" / "profile.v1.yaml").write_text(text, encoding="utf-8")
+    async with statements_within(road.database) as said:
+        assert len((await again(road, folder)).profiles) == 6
+    assert len([one for one in said if "JOIN profile" in one]) == 1, "others' texts are read once"
+    async with statements_within(road.database) as said:
+        await again(road, folder)
+    assert len(said) == 3 * of_two
+    assert of_two <= 2 * STATEMENTS
