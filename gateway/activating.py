@@ -97,7 +97,7 @@ async def activate(
     async with database.transaction() as connection:
         await lock_profiles(connection)
         wanted = _Switch(brand, version, "activate", operator, at, plain_webhooks, lead)
-        return await _switch(connection, wanted)
+        return await _switch(connection, wanted, await read_now(connection))
 
 
 async def roll_back(
@@ -106,13 +106,13 @@ async def roll_back(
     """Has `brand` go by the version again that was in force before the present one; what is scheduled stays so."""
     async with database.transaction() as connection:
         await lock_profiles(connection)
-        by_then = await read_now(connection) + lead
+        now = await read_now(connection)
         mine = await load_activations(connection, brand)
-        before = find_before(one.version for one in holding(mine) if one.effective_at <= by_then)
+        before = find_before(one.version for one in holding(mine) if one.effective_at <= now + lead)
         if before is None:
             return Refused(WhyNot.NOTHING_BEFORE)
         wanted = _Switch(brand, before, "rollback", operator, None, plain_webhooks, lead)
-        return await _switch(connection, wanted)
+        return await _switch(connection, wanted, now)
 
 
 async def take_back(
@@ -154,7 +154,7 @@ def find_before(versions: Iterable[int]) -> int | None:
     return line[-2] if len(line) > 1 else None
 
 
-async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refused:
+async def _switch(connection: Transaction, switch: _Switch, now: datetime) -> Switched | Refused:
     brand, version = switch.brand, switch.version
     row = await find_profile(connection, brand, version)
     if row is None:
@@ -164,7 +164,6 @@ async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refuse
     if not isinstance(profile, Profile):
         return Refused(WhyNot.UNFIT, problems=profile)
     activations = await load_activations(connection)
-    now = await read_now(connection)
     beside = Beside(activations, now, plain_webhooks=switch.plain_webhooks)
     misfits = await find_misfits(connection, profile, beside, file=file)
     if misfits:
