@@ -7,13 +7,18 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import event, update
 
 from gateway import keeper as keeping
+from gateway.activating import roll_back
 from gateway.in_force import LEAD
 from gateway.keeper import Keeper
 from gateway.store.database import Database
+from gateway.store.deliveries import Operator
+from gateway.store.tables import account
 from gateway.store.tables_control import activation, in_place
+from gateway.topics import inbound_topics, outbound_topics
 from tests.eventually import eventually
-from tests.importing import import_profile
+from tests.importing import AT_ONCE, import_profile
 from tests.inbound import BRANDS, joined, opened, stamp
+from tests.keys import make_key
 from tests.mapping_versions import harborline
 
 MAPLEGROVE = (BRANDS / "maplegrove" / "profile.v1.yaml").read_text(encoding="utf-8")
@@ -123,3 +128,47 @@ async def _is_in_place(road):
     [placed] = await road.rows(in_place, in_place.c.brand == "harborline")
     [made] = await road.rows(activation, activation.c.number == placed["activation"])
     return made["version"] == 2
+
+
+async def test_the_account_of_a_first_version_and_its_topics_are_there_before_the_version_takes_force(road):
+    """What it sends in the first moment is known as its, and answered."""
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    text = BIRCH.replace("account: evergreen-warranty", f"account: birch-account\neffective_at: {stamp(later)}")
+    await import_(road.database, text)
+    gateway = road.gateway
+    await gateway.keeper.refresh()
+    assert "birch-account" in gateway.keeper.directory.accounts
+    assert "receipts.birch-account" in {one.name for one in gateway.keeper.destinations}
+    assert "t.offers.birch-account.v1" in inbound_topics(gateway.settings, gateway.keeper)
+
+
+async def test_topics_of_receipts_are_made_before_the_first_version_of_a_known_account_takes_force(road):
+    await make_key(road.database, account="birch-account")
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    text = BIRCH.replace("account: evergreen-warranty", f"account: birch-account\neffective_at: {stamp(later)}")
+    await import_(road.database, text)
+    gateway = road.gateway
+    await gateway.keeper.refresh()
+    assert "t.receipts.birch-account.v1" in outbound_topics(gateway.settings, gateway.keeper)
+
+
+async def test_receipts_are_as_before_once_the_version_that_chose_them_is_gone_back_from(road):
+    chosen = f"{harborline(2)}receipts: {{records: none, to: poll}}\n"
+    await import_(road.database, chosen)
+    assert await receipts_of(road) == ("none", "poll")
+    await import_(road.database, MAPLEGROVE.replace("version: 1\n", "version: 2\n", 1))
+    assert await receipts_of(road) == ("none", "poll"), "another brand of the account, which says nothing"
+    await roll_back(road.database, "harborline", Operator(author="kim", reason="test"), lead=AT_ONCE)
+    assert await receipts_of(road) == (None, None)
+
+
+async def test_receipts_stay_where_another_brand_of_the_account_chooses_the_same(road):
+    for text in (harborline(2), MAPLEGROVE.replace("version: 1\n", "version: 2\n", 1)):
+        await import_(road.database, f"{text}receipts: {{records: none, to: topic}}\n")
+    await import_(road.database, harborline(3))
+    assert await receipts_of(road) == ("none", "topic")
+
+
+async def receipts_of(road):
+    [owner] = await road.rows(account, account.c.name == "evergreen-warranty")
+    return owner["receipts"], owner["receipts_to"]
