@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from gateway.brands import find_misfits
 from gateway.core.document import stamp
 from gateway.core.values import dataclass
+from gateway.fitting import Beside, find_misfits
 from gateway.in_force import LEAD, bring_in, moment_of
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.store.clock import read_now
@@ -101,7 +101,7 @@ async def activate(
     async with database.transaction() as connection:
         await lock_profiles(connection)
         wanted = _Switch(brand, version, "activate", operator, at, plain_webhooks, lead)
-        return await _switch(connection, wanted)
+        return await _switch(connection, wanted, await read_now(connection))
 
 
 async def roll_back(
@@ -110,13 +110,13 @@ async def roll_back(
     """Has `brand` go by the version again that was in force before the present one; what is scheduled stays so."""
     async with database.transaction() as connection:
         await lock_profiles(connection)
-        by_then = await read_now(connection) + lead
-        mine = [one for one in await load_activations(connection) if one.brand == brand]
-        before = find_before(one.version for one in holding(mine) if one.effective_at <= by_then)
+        now = await read_now(connection)
+        mine = await load_activations(connection, brand)
+        before = find_before(one.version for one in holding(mine) if one.effective_at <= now + lead)
         if before is None:
             return Refused(WhyNot.NOTHING_BEFORE)
         wanted = _Switch(brand, before, "rollback", operator, None, plain_webhooks, lead)
-        return await _switch(connection, wanted)
+        return await _switch(connection, wanted, now)
 
 
 async def take_back(
@@ -126,7 +126,7 @@ async def take_back(
     async with database.transaction() as connection:
         await lock_profiles(connection)
         now = await read_now(connection)
-        mine = [one for one in await load_activations(connection) if one.brand == brand]
+        mine = await load_activations(connection, brand)
         scheduled = [one for one in coming(mine, now) if one.version == version]
         if not scheduled:
             return WhyNot.NOT_SCHEDULED
@@ -158,7 +158,7 @@ def find_before(versions: Iterable[int]) -> int | None:
     return line[-2] if len(line) > 1 else None
 
 
-async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refused:
+async def _switch(connection: Transaction, switch: _Switch, now: datetime) -> Switched | Refused:
     brand, version = switch.brand, switch.version
     row = await find_profile(connection, brand, version)
     if row is None:
@@ -167,13 +167,11 @@ async def _switch(connection: Transaction, switch: _Switch) -> Switched | Refuse
     profile = parse_profile(row.document, file=file)
     if not isinstance(profile, Profile):
         return Refused(WhyNot.UNFIT, problems=profile)
-    misfits = await find_misfits(
-        connection, profile, file=file, plain_webhooks=switch.plain_webhooks, goes_back=switch.goes_back
-    )
+    activations = await load_activations(connection)
+    beside = Beside(activations, now, plain_webhooks=switch.plain_webhooks)
+    misfits = await find_misfits(connection, profile, beside, file=file, goes_back=switch.goes_back)
     if misfits:
         return Refused(WhyNot.UNFIT, problems=misfits)
-    activations = await load_activations(connection)
-    now = await read_now(connection)
     moment = moment_of(activations, brand, now, _wanted(switch, profile, now), switch.lead)
     if isinstance(moment, str):
         return Refused(WhyNot.BAD_MOMENT, moment)

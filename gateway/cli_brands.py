@@ -11,7 +11,7 @@ from gateway.brands import Imported, import_folder
 from gateway.cli_database import ask
 from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, plain, read_settings, show, show_json
 from gateway.destination_secrets import find_unsigned, make_missing_secrets
-from gateway.mapping.library import check_text
+from gateway.mapping.library import check_text, read_file
 from gateway.mapping.problems import Problem, has_errors
 from gateway.store.deliveries import Operator
 from gateway.store.profiles import State
@@ -29,10 +29,11 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 @brands.command()
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
-    files = profiles_in(path or read_settings().brands)
+    files = _files_in(path or read_settings().brands)
     found: list[Problem] = []
     for file in files:
-        found += check_text(file.read_text(encoding="utf-8"), file=str(file))[1]
+        text = read_file(file, place=str(file))
+        found += check_text(text, file=str(file))[1] if isinstance(text, str) else [text]
     show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
 
 
@@ -52,7 +53,7 @@ def import_(
     """
     settings = read_settings()
     path = path or settings.brands
-    profiles_in(path)
+    _files_in(path)
     sealer, by, plain_webhooks = settings.sealer, Operator(author=author, reason=reason), settings.webhook_plain
     imported = ask(
         lambda database: import_folder(
@@ -78,17 +79,22 @@ async def _unsigned(database: Database) -> dict[str, int]:
 
 
 def profiles_in(path: Path) -> list[Path]:
-    """The profiles that `path` names; the end of the program where there is none."""
-    if not path.exists():
-        fail(f"there is no {path}", USAGE)
-    files = [path] if path.is_file() else sorted(path.glob("*/profile.v*.yaml"))
-    if not files:
-        fail(f"no brand in {path} has a profile: name the folder above the brands' folders, or one profile", USAGE)
+    """The profiles that `path` names; the end of the program where there is none, or one that is not UTF-8."""
+    files = _files_in(path)
     for file in files:
         try:
             file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             fail(f"{file} is not UTF-8", NOT_SO)
+    return files
+
+
+def _files_in(path: Path) -> list[Path]:
+    if not path.exists():
+        fail(f"there is no {path}", USAGE)
+    files = [path] if path.is_file() else sorted(path.glob("*/profile.v*.yaml"))
+    if not files:
+        fail(f"no brand in {path} has a profile: name the folder above the brands' folders, or one profile", USAGE)
     return files
 
 

@@ -26,6 +26,7 @@ from gateway.cli_output import (
 )
 from gateway.inbound.moments import read_moment
 from gateway.inbound.unreadable import Unreadable
+from gateway.mapping.profile import MAX_VERSION
 from gateway.store.deliveries import Operator
 from gateway.store.profiles import TAKEN_BACK, State, coming, in_force, load_activations, load_profiles, states
 
@@ -92,7 +93,12 @@ def show_(
         _show_document(mine[0].document, json=json)
         return
     versions = [_version(row, state[row.brand, row.version]) for row in mine]
-    made = [_activation(one) for one in activations if one.brand == brand and version in {None, one.version}]
+    moments = {one.effective_at for one in activations if one.brand == brand and version in {None, one.version}}
+    made = [
+        _activation(one)
+        for one in activations
+        if one.brand == brand and one.effective_at in moments and one.version in {version or one.version, TAKEN_BACK}
+    ]
     show_one({"brand": brand}, {"versions": versions, "activations": made}, as_json=json)
 
 
@@ -121,7 +127,7 @@ def _activation(one: Activation) -> dict[str, Any]:
 
 def activate_(
     brand: Brand,
-    version: Annotated[int, typer.Argument(help="one that was imported")],
+    version: Annotated[int, typer.Argument(help="one that was imported", max=MAX_VERSION)],
     *,
     at: Annotated[str | None, typer.Option(help="take force then, not in three seconds (RFC 3339)")] = None,
     back: Annotated[bool, typer.Option("--take-back", help="it is scheduled, and is not to take force")] = False,

@@ -1,7 +1,7 @@
 """When a version takes force, and what comes with it: destinations, settings of its account, what waited for it.
 
 Destinations that a version names and that are not there yet are made with its activation, so that none misses an event
-that it decided; everything else is changed at its moment, by whoever comes first.
+that it decided, and so is its account; everything else is changed at its moment, by whoever comes first.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from gateway.core.values import replace
 from gateway.core.visibility import Audience
 from gateway.inbound import held
 from gateway.inbound.receipts import polled_receipts
+from gateway.mapping.outline import find_outline
 from gateway.mapping.profile import Profile, parse_profile
 from gateway.mapping.profile_roads import ReceiptsTo
-from gateway.store.accounts import make_account, save_account
+from gateway.store.accounts import load_accounts, make_account, save_account
 from gateway.store.bulk import notify
 from gateway.store.deliveries import Operator
-from gateway.store.destinations import REMOVED, NewDestination, load_destinations, put_destinations
+from gateway.store.destinations import REMOVED, NewDestination, load_destinations, save_destinations
 from gateway.store.outbox import CHANNEL
 from gateway.store.profiles import (
     add_activation,
@@ -27,6 +28,7 @@ from gateway.store.profiles import (
     find_profile,
     in_force,
     load_activations,
+    load_documents,
     load_in_place,
     lock_profiles,
     note_in_place,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from gateway.store.accounts import Account
     from gateway.store.database import Database, Transaction
     from gateway.store.profiles import Activation, NewActivation
 
@@ -69,14 +72,17 @@ def moment_of(
 async def bring_in(connection: Transaction, profile: Profile, new: NewActivation, now: datetime) -> Released:
     """Keeps an activation of `profile`, in the caller's transaction, which holds `lock_profiles`.
 
-    One whose moment is now is put in force; of a later one the destinations are made that are missing.
+    One whose moment is now is put in force; of a later one the destinations and the account are made that are missing.
     """
     one = await add_activation(connection, new)
     if one.effective_at <= now:
         return await put_in_force(connection, profile, one, now)
+    known = {account.name for account in await load_accounts(connection)}
+    named = _feeds(profile) if profile.account in known else destinations_of(profile)
+    await make_account(connection, profile.account)
     there = await load_destinations(connection)
-    missing = [one for one in _feeds(profile) if one.name not in there or there[one.name].state == REMOVED]
-    await put_destinations(connection, missing)
+    missing = [one for one in named if one.name not in there or there[one.name].state == REMOVED]
+    await save_destinations(connection, missing)
     return Released()
 
 
@@ -90,14 +96,32 @@ async def put_in_force(connection: Transaction, profile: Profile, one: Activatio
     if profile.receipts is not None:
         said = profile.receipts
         await save_account(connection, replace(account, receipts=said.records, receipts_to=said.to))
+    elif await _nobody_chooses(connection, profile.brand, account, now):
+        await save_account(connection, replace(account, receipts=None, receipts_to=None))
     operator = Operator(author=one.author, reason=one.reason)
     released = await release_mapped(connection, held.in_force(profile), operator, now)
     # After the lanes of what is released: relays, too, lock lanes before the destinations that they learn of.
-    await put_destinations(connection, destinations_of(profile))
+    await save_destinations(connection, destinations_of(profile))
     await note_in_place(connection, one)
     if released.deliveries:
         await notify(connection, CHANNEL)
     return released
+
+
+async def _nobody_chooses(connection: Transaction, brand: str, account: Account, now: datetime) -> bool:
+    """Whether the version of `brand` that is in place chose the account's receipts, and no other brand's does."""
+    if account.receipts is None and account.receipts_to is None:
+        return False
+    activations, placed = await load_activations(connection), (await load_in_place(connection)).get(brand)
+    before = ((one.brand, one.version) for one in activations if one.number == placed)
+    others = ((one.brand, one.version) for one in in_force(activations, now).values() if one.brand != brand)
+    return await _choose(connection, before, account) and not await _choose(connection, others, account)
+
+
+async def _choose(connection: Transaction, versions: Iterable[tuple[str, int]], account: Account) -> bool:
+    texts = await load_documents(connection, versions)
+    outlines = filter(None, map(find_outline, texts.values()))
+    return any(one.account == account.name and one.receipts is not None for one in outlines)
 
 
 async def catch_up(database: Database, brand: str) -> Released | None:
@@ -105,7 +129,7 @@ async def catch_up(database: Database, brand: str) -> Released | None:
     async with database.transaction() as connection:
         await lock_profiles(connection)
         now = await database.now(connection)
-        one = in_force(await load_activations(connection), now).get(brand)
+        one = in_force(await load_activations(connection, brand), now).get(brand)
         if one is None or (await load_in_place(connection)).get(brand) == one.number:
             return None
         row = await find_profile(connection, brand, one.version)

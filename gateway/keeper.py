@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,11 +15,13 @@ from gateway.inbound.directory import Directory, make_directory
 from gateway.inbound.doors import confirmations_topic
 from gateway.mapping.library import NO_PROFILES, Profiles
 from gateway.store.accounts import load_accounts
+from gateway.store.clock import CarriedClock
 from gateway.store.destinations import REMOVED, load_destinations
 from gateway.store.profiles import coming, in_force, load_in_place, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from gateway.mapping.profile import Profile
     from gateway.store.accounts import Account
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
+# Within so much an activation is committed, and known to whoever asks.
+COMMIT_SECONDS = 0.5
 # By so much the clock that is carried on here may be ahead of the database's own.
 LATE_SECONDS = 0.05
 
@@ -50,12 +53,13 @@ class Keeper:
         self._versions = Versions()
         self._in_place: Mapping[str, int] = {}
         self._accounts: Sequence[Account] = ()
-        self._read, self._read_at = datetime.min.replace(tzinfo=UTC), float("-inf")
+        self._clock = CarriedClock()
+        self._asked_at = float("-inf")
         self._next: datetime | None = None
         self._directory = Directory()
         self._profiles = NO_PROFILES
         self._own_topics: dict[str, tuple[str, str]] = {}
-        self.good_for = LEAD.total_seconds()
+        self.good_for = LEAD.total_seconds() - COMMIT_SECONDS
         self.destinations: tuple[Destination, ...] = ()
         self.kinds: frozenset[str] = frozenset()
 
@@ -74,7 +78,7 @@ class Keeper:
     @property
     def scheduled(self) -> list[Profile]:
         """The versions that take force later."""
-        return self._versions.scheduled(self._now())
+        return self._versions.scheduled(self._clock.now())
 
     @property
     def own_topics(self) -> Mapping[str, tuple[str, str]]:
@@ -84,31 +88,34 @@ class Keeper:
 
     async def get_directory(self) -> Directory:
         """What to decide by: `directory`, read again first where an activation could have been missed."""
-        if time.monotonic() - self._read_at > self.good_for:
+        if time.monotonic() - self._asked_at > self.good_for:
             await self.refresh()
         return self.directory
 
     async def refresh(self) -> None:
-        """Reads again; versions only when one or an activation came, and nothing is made of those that were there."""
-        async with self._database.transaction() as connection:
-            now, read_at = await self._database.now(connection), time.monotonic()
+        """Reads again; versions only when one or an activation came, and nothing is made of those that were there.
+
+        What was asked for before something that is known already is passed over.
+        """
+        asked_at = time.monotonic()
+        async with self._database.snapshot(by_keys=True) as connection:
+            self._clock.set(await self._database.now(connection))
             stamp = await read_stamp(connection)
             versions = self._versions if stamp == self._stamp else await load_versions(connection, self._versions)
             in_place = await load_in_place(connection)
             accounts = await load_accounts(connection)
             destinations = await load_destinations(connection)
-        self._read, self._read_at = now, read_at
+        if asked_at < self._asked_at:
+            return
+        self._asked_at = asked_at
         self._stamp, self._versions, self._in_place, self._accounts = stamp, versions, in_place, accounts
         present = [one for one in destinations.values() if one.state != REMOVED]
         self.destinations = tuple(present)
         self.kinds = frozenset(one.kind for one in present)
-        self._go_by(self._now())
-
-    def _now(self) -> datetime:
-        return self._read + timedelta(seconds=time.monotonic() - self._read_at)
+        self._go_by(self._clock.now())
 
     def _keep_up(self) -> None:
-        if self._next is not None and (now := self._now()) >= self._next:
+        if self._next is not None and (now := self._clock.now()) >= self._next:
             self._go_by(now)
 
     def _go_by(self, now: datetime) -> None:
@@ -122,31 +129,31 @@ class Keeper:
         self._directory = make_directory(self._accounts, self.destinations, self._profiles)
 
     async def run(self) -> None:
-        """Refreshes until cancelled, and at each moment that a version takes force.
+        """Refreshes until cancelled: at once, and at each moment that a version takes force.
 
         While the database is away, what was known last stands.
         """
         while True:
-            # Not `wait_for`: it may lose a cancellation that comes as the event is set.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience()):
-                    await self._again.wait()
-            self._again.clear()
             try:
                 await self.refresh()
                 await self._catch_up()
             except Exception as error:  # noqa: BLE001 - the roles wait for the database in place; this must not end them
                 log.warning("keeper.waits", error=type(error).__name__)
+            # Not `wait_for`: it may lose a cancellation that comes as the event is set.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience()):
+                    await self._again.wait()
+            self._again.clear()
 
     def _patience(self) -> float:
         self._keep_up()
         if self._next is None:
             return REFRESH_SECONDS
-        return min(REFRESH_SECONDS, (self._next - self._now()).total_seconds() + LATE_SECONDS)
+        return min(REFRESH_SECONDS, (self._next - self._clock.now()).total_seconds() + LATE_SECONDS)
 
     async def _catch_up(self) -> None:
         """What comes with a version in force: each process tries, the first one does it."""
-        active = in_force(self._versions.activations, self._now())
+        active = in_force(self._versions.activations, self._clock.now())
         behind = [brand for brand, one in sorted(active.items()) if self._in_place.get(brand) != one.number]
         for brand in behind:
             if self._profiles.find(brand) is None:

@@ -6,32 +6,27 @@ from typing import TYPE_CHECKING
 
 from gateway.core.reasons import ReasonKind
 from gateway.mapping.problems import Problem
-from gateway.mapping.profile import Profile, parse_profile
 from gateway.store.reasons_used import load_last_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gateway.mapping.library import Version
+    from gateway.mapping.profile import Profile
     from gateway.store.database import Transaction
-    from gateway.store.profiles import ProfileRow
 
 
 async def find_lost_reasons(
-    connection: Transaction, profile: Profile, kept: Iterable[ProfileRow], file: str
+    connection: Transaction, profile: Profile, versions: Iterable[Version], file: str
 ) -> list[Problem]:
-    """Reasons of earlier versions that events of the brand use and that `profile` has not, not even retired.
+    """Reasons of earlier ones of `versions` that the brand's events use and that `profile` has not, not even retired.
 
     The database is asked only where a reason is gone.
     """
-    earlier = [row for row in kept if row.brand == profile.brand and row.version < profile.version]
-    gone = {reason for row in earlier for reason in _codes_of(row)} - profile.codes_taken
+    earlier = (one.profile for one in versions if one.brand == profile.brand and one.number < profile.version)
+    gone = {reason for one in earlier if one is not None for reason in one.codes_taken} - profile.codes_taken
     used = await load_last_used(connection, profile.brand, gone)
     return [_problem(profile, file, kind, code, used[kind, code].date().isoformat()) for kind, code in sorted(used)]
-
-
-def _codes_of(row: ProfileRow) -> frozenset[tuple[ReasonKind, str]]:
-    read = parse_profile(row.document, file=f"{row.brand} v{row.version}")
-    return read.codes_taken if isinstance(read, Profile) else frozenset()
 
 
 def _problem(profile: Profile, file: str, kind: ReasonKind, code: str, day: str) -> Problem:

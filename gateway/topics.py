@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.helpers import create_ssl_context
 
 from gateway.core.commands import ConfirmedBy
+from gateway.in_force import destinations_of
 from gateway.inbound.doors import SHARED, confirmations_topic
 from gateway.keeper import Keeper
 from gateway.mapping.profile_roads import DestinationKind
@@ -66,8 +67,8 @@ def _confirms_by_topic(profile: Profile) -> bool:
 def outbound_topics(settings: Settings, keeper: Keeper) -> list[str]:
     """The topics that the gateway writes to, or will by a scheduled version."""
     topics = {destination.settings["topic"] for destination in keeper.destinations if destination.kind == "kafka"}
-    named = (one for profile in keeper.scheduled for one in profile.destinations)
-    topics |= {one.settings["topic"] for one in named if one.kind is DestinationKind.KAFKA}
+    named = (one for profile in keeper.scheduled for one in destinations_of(profile))
+    topics |= {one.settings["topic"] for one in named if one.kind == DestinationKind.KAFKA}
     return [f"{settings.topic_prefix}{topic}" for topic in sorted(topics)]
 
 

@@ -1,7 +1,7 @@
 """The profiles at hand: which one a brand goes by, and every version that events may still name.
 
 A new set takes the place of the old one as a whole. A version is read when it is first asked for, and stays as it is.
-Only `load_folder` reads files.
+Only `load_folder` and `read_file` read files.
 """
 
 from __future__ import annotations
@@ -143,11 +143,21 @@ def load_folder(path: Path, *, at: datetime | None = None) -> tuple[Profiles, tu
     return Profiles.of(good, active=active), (*problems, *clashes)
 
 
-def _load(file: Path, place: str) -> tuple[Profile | None, tuple[Problem, ...]]:
+def read_file(file: Path, *, place: str) -> str | Problem:
+    """The text of a profile's file, or why there is none."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return None, (Problem(place, 1, "", f"cannot be read: {type(error).__name__}"),)
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return Problem(place, line, "", f"{file.name} is not UTF-8: save it as that")
+    except OSError as error:
+        return Problem(place, 1, "", f"cannot be read: {type(error).__name__}")
+
+
+def _load(file: Path, place: str) -> tuple[Profile | None, tuple[Problem, ...]]:
+    text = read_file(file, place=place)
+    if isinstance(text, Problem):
+        return None, (text,)
     profile, problems = check_text(text, file=place)
     if profile is None:
         return None, problems

@@ -144,6 +144,10 @@ class Feed(Part):
         return self
 
 
+# As many digits as the name of its file has at most.
+MAX_VERSION = 999_999
+
+
 class Profile(Part):
     """One version of a brand's profile. `account` is the name of the enterprise that owns the brand.
 
@@ -152,7 +156,7 @@ class Profile(Part):
 
     brand: Name
     account: Name
-    version: Annotated[StrictInt, Field(ge=1)]
+    version: Annotated[StrictInt, Field(ge=1, le=MAX_VERSION)]
     effective_at: Moment | None = None
     complete_reasons: tuple[CompleteReason, ...] = ()
     decline_reasons: tuple[PlainReason, ...] = ()

@@ -30,26 +30,44 @@ async def read_now(connection: AsyncConnection) -> datetime:
     return moment  # type: ignore[no-any-return]
 
 
-class DatabaseClock:
-    """Reads the database's clock every ten seconds and carries it on by this machine's monotonic one.
+class CarriedClock:
+    """A reading of a clock, carried on by this machine's monotonic one.
 
-    It does not go back, unless it was set back: after a reading that was late to arrive, what comes now would stand
-    before what came already, and what waits is released by when it was received.
+    It does not go back, unless it was set back: readings are late to arrive, each by another time.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._read_at = _EARLIEST, 0.0
+        self._latest = _EARLIEST
+
+    def set(self, moment: datetime) -> None:
+        """`moment` is the present."""
+        self._read, self._read_at = moment, time.monotonic()
+
+    def now(self) -> datetime:
+        """The present."""
+        moment = self._read + timedelta(seconds=time.monotonic() - self._read_at)
+        if moment > self._latest or self._latest - moment > _SET_BACK:
+            self._latest = moment
+        return self._latest
+
+
+class DatabaseClock:
+    """Reads the database's clock every ten seconds and carries it on.
+
+    Did it go back, what comes now would stand before what came already, and what waits is released by when it was
+    received.
     """
 
     def __init__(self, database: Database, *, good_for: float = _GOOD_FOR) -> None:
         self._database = database
         self._good_for = good_for
         self._read_at = float("-inf")
-        self._read: datetime
-        self._latest = _EARLIEST
+        self._carried = CarriedClock()
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """The present; costs a statement when the last reading is too old."""
         if time.monotonic() - self._read_at > self._good_for:
-            self._read = await self._database.now(connection)
+            self._carried.set(await self._database.now(connection))
             self._read_at = time.monotonic()
-        moment = self._read + timedelta(seconds=time.monotonic() - self._read_at)
-        if moment > self._latest or self._latest - moment > _SET_BACK:
-            self._latest = moment
-        return self._latest
+        return self._carried.now()

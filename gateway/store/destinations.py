@@ -85,32 +85,38 @@ class NewDestination:
 
 
 async def put_destinations(connection: AsyncConnection, wanted: Iterable[NewDestination]) -> dict[str, Destination]:
-    """Makes the destinations, or brings those of the same names up to date, in the caller's transaction.
-
-    Their state and their owner stay, but a removed one is active again; another's of that name is left as it is.
-    Returns all there are, by name.
-    """
-    rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
-    if rows:
-        insert = insert_into(connection.dialect.name, destination)
-        changed: dict[str, Any] = {name: insert.excluded[name] for name in ("kind", "settings", "strict", "sandbox")}
-        was_removed = destination.c.state == REMOVED
-        changed["state"] = case((was_removed, "active"), else_=destination.c.state)
-        for name in ("state_reason", "breaker"):
-            changed[name] = case((was_removed, null()), else_=destination.c[name])
-        # In everybody's order: relays lock several at a time.
-        there = select(destination.c.number).where(
-            any_of(connection, destination.c.name, [row["name"] for row in rows])
-        )
-        await connection.execute(for_update(connection.dialect.name, there.order_by(destination.c.number)))
-        same = (destination.c.owner == insert.excluded.owner) & (destination.c.audience == insert.excluded.audience)
-        await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=same), rows)
+    """`save_destinations`; returns all there are, by name."""
+    await save_destinations(connection, wanted)
     return await load_destinations(connection)
 
 
-async def load_destinations(connection: AsyncConnection) -> dict[str, Destination]:
-    """All of them, by name."""
-    rows = (await connection.execute(select(destination).order_by(destination.c.name))).mappings()
+async def save_destinations(connection: AsyncConnection, wanted: Iterable[NewDestination]) -> None:
+    """Makes the destinations, or brings those of the same names up to date, in the caller's transaction.
+
+    Their state and their owner stay, but a removed one is active again; another's of that name is left as it is.
+    """
+    rows = [_row(one) for one in sorted(wanted, key=lambda one: one.name)]
+    if not rows:
+        return
+    insert = insert_into(connection.dialect.name, destination)
+    changed: dict[str, Any] = {name: insert.excluded[name] for name in ("kind", "settings", "strict", "sandbox")}
+    was_removed = destination.c.state == REMOVED
+    changed["state"] = case((was_removed, "active"), else_=destination.c.state)
+    for name in ("state_reason", "breaker"):
+        changed[name] = case((was_removed, null()), else_=destination.c[name])
+    # In everybody's order: relays lock several at a time.
+    there = select(destination.c.number).where(any_of(connection, destination.c.name, [row["name"] for row in rows]))
+    await connection.execute(for_update(connection.dialect.name, there.order_by(destination.c.number)))
+    same = (destination.c.owner == insert.excluded.owner) & (destination.c.audience == insert.excluded.audience)
+    await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=same), rows)
+
+
+async def load_destinations(connection: AsyncConnection, owner: str | None = None) -> dict[str, Destination]:
+    """All of them, or those of one owner, by name."""
+    query = select(destination).order_by(destination.c.name)
+    if owner is not None:
+        query = query.where(destination.c.owner == owner)
+    rows = (await connection.execute(query)).mappings()
     return {row["name"]: destination_from(row) for row in rows}
 
 

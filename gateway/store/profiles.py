@@ -6,6 +6,7 @@ What the documents mean is `mapping`'s to say.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, text
@@ -13,12 +14,15 @@ from sqlalchemy import func, insert, select, text
 from gateway.core.values import dataclass
 from gateway.store.bulk import upsert
 from gateway.store.dialect import is_sqlite
+from gateway.store.given import encode_rows, given
+from gateway.store.prepared import fetch
 from gateway.store.tables_control import activation, in_place, profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -103,10 +107,28 @@ async def lock_profiles(connection: AsyncConnection) -> None:
         await connection.execute(text(f"LOCK TABLE {profile.name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
-async def load_profiles(connection: AsyncConnection) -> list[ProfileRow]:
-    """Every version, oldest first: events are rendered by the one that they were decided under."""
-    rows = (await connection.execute(select(profile).order_by(profile.c.brand, profile.c.version))).mappings()
-    return [ProfileRow(**row) for row in rows]
+async def load_profiles(connection: AsyncConnection, brand: str | None = None) -> list[ProfileRow]:
+    """Every version, or those of one brand, oldest first: an event is rendered by the one that it was decided under."""
+    query = select(profile).order_by(profile.c.brand, profile.c.version)
+    if brand is not None:
+        query = query.where(profile.c.brand == brand)
+    return [ProfileRow(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def load_documents(
+    connection: AsyncConnection, versions: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], str]:
+    """The texts of these versions, by brand and version."""
+    wanted = encode_rows(connection, ({"brand": brand, "version": version} for brand, version in versions))
+    rows = await fetch(connection, _documents(connection.dialect.name), wanted)
+    return {(row.brand, row.version): row.document for row in rows}
+
+
+@cache
+def _documents(dialect: str) -> Select[tuple[str, int, str]]:
+    wanted = given(dialect, brand=profile.c.brand.type, version=profile.c.version.type)
+    same = (wanted.c.brand == profile.c.brand) & (wanted.c.version == profile.c.version)
+    return select(profile.c.brand, profile.c.version, profile.c.document).join_from(wanted, profile, same)
 
 
 async def find_profile(connection: AsyncConnection, brand: str, version: int) -> ProfileRow | None:
@@ -116,10 +138,12 @@ async def find_profile(connection: AsyncConnection, brand: str, version: int) ->
     return None if row is None else ProfileRow(**row)
 
 
-async def load_activations(connection: AsyncConnection) -> list[Activation]:
-    """Every activation, in the order in which they were made."""
-    rows = (await connection.execute(select(activation).order_by(activation.c.number))).mappings()
-    return [Activation(**row) for row in rows]
+async def load_activations(connection: AsyncConnection, brand: str | None = None) -> list[Activation]:
+    """Every activation, or those of one brand, in the order in which they were made."""
+    query = select(activation).order_by(activation.c.number)
+    if brand is not None:
+        query = query.where(activation.c.brand == brand)
+    return [Activation(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def read_stamp(connection: AsyncConnection) -> tuple[int, int]:

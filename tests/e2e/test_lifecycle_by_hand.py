@@ -43,6 +43,8 @@ def test_a_draft_is_activated_for_a_moment_to_come_and_taken_back(terminal, brin
     assert f"v2 at {later}" in terminal.run("brands", "list")
     assert "taken back" in terminal.run("brands", "activate", "harborline", "2", "--take-back", *AGREED)
     assert listed(terminal) == before
+    of_it = terminal.ask("brands", "show", "harborline", "2")["activations"]
+    assert [(one["effective_at"], one["taken_back"]) for one in of_it] == [(later, False), (later, True)]
     shown = terminal.ask("brands", "show", "harborline")
     assert [(one["version"], one["state"]) for one in shown["versions"]] == [(1, "active"), (2, "draft")]
     assert [(one["version"], one["author"], one["reason"]) for one in shown["activations"]][1:] == [
@@ -77,6 +79,7 @@ def test_what_cannot_be_done_is_said(terminal, bring):
     terminal.run("brands", "activate", "harborline", "2", "--at", later, *AGREED)
     for words, told, code in (
         (("activate", "harborline", "9", *AGREED), "there is no such version", NOT_SO),
+        (("activate", "harborline", "99999999999", *AGREED), "999999", USAGE),
         (("activate", "harborline", "1", *AGREED), "version 1 is in force", NOT_SO),
         (("activate", "harborline", "2", "--at", "2020-01-01T00:00:00Z", *AGREED), "is past", NOT_SO),
         (("activate", "harborline", "1", "--at", later, *AGREED), "version 2 takes force at", NOT_SO),

@@ -1,20 +1,23 @@
 """Profiles come into force: by several hands at once, and only where they fit those that are there."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
 
+from gateway.activating import activate
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
 from gateway.owners import CannotOwn
+from gateway.store.deliveries import Operator
 from gateway.store.destinations import NewDestination, put_destinations
-from gateway.store.profiles import in_force, load_activations
+from gateway.store.profiles import State, in_force, load_activations
 from gateway.store.standings import lock_standings
 from gateway.store.tables import account, delivery, destination, lane
 from tests.eventually import eventually
 from tests.importing import import_profile
-from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider
+from tests.inbound import BRANDS, LAKESIDE, offer, opened, provider, stamp
 from tests.keys import make_key
 from tests.mapping_versions import harborline
 
@@ -107,10 +110,7 @@ async def test_a_version_that_was_followed_by_another_does_not_come_back(road):
     )
     assert (await import_(road, moved)).profiles
     found = await import_(road, MAPLEGROVE)
-    assert (found.profiles, [problem.what for problem in found.problems]) == (
-        (),
-        ["is older than version 2: give the next one"],
-    )
+    assert found.states == {"maplegrove": State.RETIRED}
     (feed,) = await road.rows(destination, destination.c.name == "feed.maplegrove")
     assert feed["settings"] == '{"topic":"feed.maplegrove.v2"}'
 
@@ -151,3 +151,25 @@ async def test_no_account_has_the_name_of_an_organization(road):
     assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["account"])
     with pytest.raises(CannotOwn, match="organization"):
         await make_key(road.database, account=LAKESIDE)
+
+
+async def test_a_draft_that_never_decided_binds_the_brand_to_no_account(road):
+    """A slip of the pen in a draft: it cannot be taken out again."""
+    slipped = of_another("birch").replace("account: birch-account", "account: brich-account")
+    found = await import_profile(road.database, slipped, file="profile.yaml", author="ops", reason="test", draft=True)
+    assert found.profiles
+    found = await import_(road, of_another("birch").replace("version: 1\n", "version: 2\n", 1))
+    assert found.states == {"birch": State.ACTIVE}
+    refused = await activate(road.database, "birch", 1, Operator(author="kim", reason="test"))
+    assert [problem.member for problem in refused.problems] == ["account"]
+
+
+async def test_no_topic_is_to_have_test_work_and_real_work_once_a_scheduled_version_takes_force(road):
+    later = stamp(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    moved = MAPLEGROVE.replace("version: 1\n", f"version: 2\neffective_at: {later}\n", 1)
+    found = await import_(road, moved.replace("topic: feed.maplegrove.v1", "topic: feed.maplegrove.v2"))
+    assert found.states == {"maplegrove": State.SCHEDULED}, found.problems
+    line = "  - {name: feed.maplegrove.test, kind: kafka, topic: feed.maplegrove.v2, sandbox: true}\n"
+    trying = MAPLEGROVE.replace("version: 1\n", "version: 3\n", 1)
+    found = await import_(road, trying.replace("destinations:\n", f"destinations:\n{line}", 1))
+    assert (found.profiles, [problem.member for problem in found.problems]) == ((), ["destinations.0.topic"])

@@ -107,11 +107,27 @@ def test_what_is_wrong_says_where_and_what_to_do(extra, member, what):
 
 
 @pytest.mark.parametrize(
-    "written", ["2026-01-01", "2026-01-01T00:00:00", "'soon'", "1767225600", "'1767225600'", "true"]
+    "written",
+    [
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "'soon'",
+        "1767225600",
+        "'1767225600'",
+        "true",
+        # In UTC, outside of all calendars.
+        "9999-12-31T23:59:59-10:00",
+        "0001-01-01T00:00:00+10:00",
+    ],
 )
 def test_a_moment_is_written_out_with_its_zone(written):
     text = PLAIN.replace("2026-01-01T00:00:00Z", written)
     assert problems_of(text) == [said(4, "effective_at", "must be a moment with its zone: 2026-01-01T00:00:00Z")]
+
+
+def test_a_version_has_at_most_six_digits():
+    text = PLAIN.replace("version: 1\n", "version: 3000000000\n", 1)
+    assert problems_of(text) == [said(3, "version", "must be 999999 or less")]
 
 
 def test_a_label_that_is_no_text():
