@@ -6,15 +6,19 @@ DECLINED = "{status: declined, closure: declined, code: DECLINED}"
 OFFERED = "{status: offered, code: OFFER-OPEN}"
 NO_CAPACITY = "{code: D-CAP, label: No capacity}"
 IRONPEAK = "ironpeak-appliances"
+RETIRED = NO_CAPACITY.replace("}", ", retired: true}")
 # What version 2 says otherwise: the codes of a status and of a reason, and, where the JSON is the brand's own, a member.
 NEW_WORDS = {
     "harborline": (
         (DECLINED, DECLINED.replace("DECLINED", "TURNED-DOWN")),
-        (NO_CAPACITY, "{code: D-FULL, label: No capacity}"),
+        (NO_CAPACITY, f"{RETIRED}\n  - {{code: D-FULL, label: No capacity}}"),
     ),
     "ironpeak": (
         ("{status: declined, closure: declined, code: 45}", "{status: declined, closure: declined, code: 44}"),
-        ('{code: "9002", label: Schedule full}', '{code: "9009", label: Schedule full}'),
+        (
+            '{code: "9002", label: Schedule full}',
+            '{code: "9002", label: Schedule full, retired: true}\n  - {code: "9009", label: Schedule full}',
+        ),
         ("        reasonCode: data.reason.code,", "        declinedFor: data.reason.code,"),
     ),
 }

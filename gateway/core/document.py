@@ -53,7 +53,10 @@ class KeptJob:
 
 
 def as_given(event: StoredEvent) -> StoredEvent:
-    """`event` with its reasons as they were given: whichever version renders it finds their codes."""
+    """`event` with its reasons as they were given: whichever version renders it finds their codes.
+
+    `decided`, the code of each until now, is for a version that does not understand the text.
+    """
     body = dict(event.body)
     if isinstance(body.get("reason"), dict):
         body["reason"] = _without_code(body["reason"])
@@ -74,7 +77,9 @@ def rendered_by(event: StoredEvent, version: int | None) -> StoredEvent:
 
 
 def _without_code(reason: Json) -> Json:
-    return {**reason, "code": None, "label": None, "outcome": None} if isinstance(reason, dict) else reason
+    if not isinstance(reason, dict):
+        return reason
+    return {**reason, "code": None, "label": None, "outcome": None, "decided": reason.get("code")}
 
 
 def event_body(event: Event, job: Job, organization: str) -> dict[str, Json]:

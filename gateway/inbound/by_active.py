@@ -57,4 +57,6 @@ def _knows_reason(profile: Profile, event: StoredEvent) -> bool:
     reason = event.body.get("reason")
     if not isinstance(reason, dict):
         return True
-    return profile.reasons.given(ReasonKind(str(reason["kind"])), str(reason["text"])).code is not None
+    decided = reason.get("code")
+    kind, text = ReasonKind(str(reason["kind"])), str(reason["text"])
+    return profile.told_reason(kind, text, decided if isinstance(decided, str) else None).code is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import orjson
 
 from gateway.core.document import as_given
+from gateway.core.reasons import ReasonKind
 from gateway.core.sandbox import is_test
 from gateway.core.values import replace
 from gateway.core.visibility import Audience
@@ -102,7 +103,8 @@ class Comparison:
 
     def _make(self, event: StoredEvent, text: str | Withheld | None, *, polled: bool) -> tuple[Made, Made]:
         make = _for_poller if polled else _document
-        return make(self._before, event, text), make(self._after, event, text)
+        before, after = (_find_unknown(each, event) or make(each, event, text) for each in self._versions)
+        return before, after
 
     def _compare(self, was: Made | NotWanted, becomes: Made | NotWanted, event: StoredEvent) -> list[Said]:
         if isinstance(becomes, NotWanted):
@@ -156,6 +158,15 @@ def compare_readings(
     types = was.type if was.type == becomes.type else f"{was.type} → {becomes.type}"
     said = f"{types}: {_members(changes)}"
     return ReadOtherwise(Difference(Kind.COMMAND_CHANGED, said), {each: _hidden(one) for each, one in changes.items()})
+
+
+def _find_unknown(profile: Profile, event: StoredEvent) -> Unrenderable | None:
+    """A reason that would have been held: one that is retired is told of still, and not understood any more."""
+    reason = event.body.get("reason")
+    if not isinstance(reason, dict):
+        return None
+    known = profile.reasons.given(ReasonKind(str(reason["kind"])), str(reason["text"]))
+    return None if known.code is not None else Unrenderable(WhyNot.REASON_UNMAPPED)
 
 
 def _document(profile: Profile, event: StoredEvent, text: str | Withheld | None) -> Made:

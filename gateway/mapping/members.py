@@ -152,7 +152,8 @@ def _reason(reason: Body, profile: Profile | None) -> dict[str, Json]:
     kind, text = reason.get("kind"), reason.get("text")
     if profile is None or reason.get("code") is not None or not isinstance(text, str) or not isinstance(kind, str):
         return members
-    known = profile.reasons.given(ReasonKind(kind), text)
+    decided = reason.get("decided")
+    known = profile.told_reason(ReasonKind(kind), text, decided if isinstance(decided, str) else None)
     if known.code is not None:
         outcome = known.outcome.value if known.outcome is not None else None
         members |= {"code": known.code, "label": known.label, "outcome": outcome}

@@ -5,7 +5,7 @@ Its shape is checked here; whether it covers everything that can happen is `chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -24,7 +24,7 @@ from pydantic import (
 
 from gateway.core.events import EventType
 from gateway.core.job import JobStatus, VisitStatus
-from gateway.core.reasons import DEFAULT_COMPLETE, Ending, Reason, ReasonKind, ReasonLists
+from gateway.core.reasons import DEFAULT_COMPLETE, Ending, GivenReason, Reason, ReasonKind, ReasonLists
 from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
@@ -190,9 +190,9 @@ class Profile(Part):
     def reasons(self) -> ReasonLists:
         """The lists as the core reads them: nothing retired, and the default pair for complete reasons of its own."""
         return ReasonLists(
-            _understood(self.complete_reasons) or DEFAULT_COMPLETE,
-            _understood(self.decline_reasons),
-            _understood(self.cancel_reasons),
+            _listed(each for each in self.complete_reasons if not each.retired) or DEFAULT_COMPLETE,
+            _listed(each for each in self.decline_reasons if not each.retired),
+            _listed(each for each in self.cancel_reasons if not each.retired),
             open_ended=True,
         )
 
@@ -204,6 +204,18 @@ class Profile(Part):
             ReasonKind.DECLINE: self.decline_reasons,
             ReasonKind.CANCEL: self.cancel_reasons,
         }
+
+    def told_reason(self, kind: ReasonKind, text: str, decided: str | None) -> GivenReason:
+        """What is told of a reason that was given before: what its text means now, else the code that was `decided`,
+        as long as the version has that, were it retired.
+        """
+        given = self.reasons.given(kind, text)
+        if given.code is not None:
+            return given
+        kept = next((each for each in _listed(self.written_reasons[kind]) if each.code == decided), None)
+        if kept is None:
+            return given
+        return GivenReason(kind=kind, text=text, code=kept.code, label=kept.label, outcome=kept.outcome)
 
     @cached_property
     def codes_taken(self) -> frozenset[tuple[ReasonKind, str]]:
@@ -276,11 +288,10 @@ class Profile(Part):
         return line_of(self._lines, path)
 
 
-def _understood(written: tuple[PlainReason, ...]) -> tuple[Reason, ...]:
+def _listed(written: Iterable[PlainReason]) -> tuple[Reason, ...]:
     return tuple(
         Reason(each.code, each.label, each.outcome if isinstance(each, CompleteReason) else None, each.also)
         for each in written
-        if not each.retired
     )
 
 

@@ -2,13 +2,15 @@
 
 import pytest
 
+from gateway.activating import roll_back
 from gateway.inbound.operating import Verbs
 from gateway.store import tables
 from gateway.store.delivery_queries import find_delivery
 from gateway.store.numbers import Numbers
 from gateway.store.operations import Item
-from tests.by_active import NO_CAPACITY, OFFERED, again, declined, latest_told, silence, text_of
+from tests.by_active import NO_CAPACITY, OFFERED, RETIRED, again, declined, latest_told, silence, text_of
 from tests.feeds import relay_feeds
+from tests.importing import AT_ONCE
 from tests.inbound import LAKESIDE, offer, provider
 from tests.keys import make_key
 from tests.mapping_versions import harborline
@@ -38,15 +40,10 @@ def refusing_offers():
     return text_of("harborline", 2, (OFFERED, "{status: offered, refuse: not_told_of_offers}"))
 
 
-def without_that_decline():
-    return text_of("harborline", 2, (f"  - {NO_CAPACITY}\n", ""))
-
-
 @pytest.mark.parametrize(
     ("messages", "text", "verdict"),
     [
         pytest.param([offer("A-1")], refusing_offers(), "refused_by_profile", id="refused"),
-        pytest.param(declined("harborline"), without_that_decline(), "reason_unmapped", id="reason"),
         pytest.param(
             [offer("A-1")],
             with_destination(text_of("harborline", 2), "events: [job.completed]"),
@@ -82,7 +79,7 @@ async def test_a_status_without_a_code_is_refused_and_a_further_text_finds_its_r
     road = partner.road
     await road.receive(*declined("harborline"), offer("A-2"))
     latest, other = await latest_told(partner), (await partner.deliveries("A-2"))[-1]
-    renamed = (NO_CAPACITY, "{code: D-FULL, label: Too busy, also: [No capacity]}")
+    renamed = (NO_CAPACITY, f"{RETIRED}\n  - {{code: D-FULL, label: Too busy, also: [No capacity]}}")
     await bring_in(road, text_of("harborline", 2, renamed))
     await silence(road, text_of("harborline", 2, renamed), OFFERED)
     assert await verdict_of(partner, other) == "no_code_for_status"
@@ -95,6 +92,28 @@ async def test_a_status_without_a_code_is_refused_and_a_further_text_finds_its_r
         "label": "Too busy",
         "outcome": None,
     }
+
+
+@pytest.mark.parametrize("text", [RETIRED, "{code: D-CAP, label: Too busy}"], ids=["retired", "reworded"])
+async def test_a_reason_that_is_not_understood_any_more_is_told_by_the_code_that_was_decided(partner, text):
+    await partner.road.receive(*declined("harborline"))
+    latest = await latest_told(partner)
+    await bring_in(partner.road, text_of("harborline", 2, (NO_CAPACITY, text)))
+    assert await verdict_of(partner, latest) == "done"
+    [told] = await partner.send()
+    assert (told["data"]["reason"]["code"], told["data"]["profile_version"]) == ("D-CAP", 2)
+    assert told["data"]["reason"].keys() == {"kind", "text", "code", "label", "outcome"}
+
+
+async def test_a_reason_that_came_after_the_version_gone_back_to_waits_for_its_mapping(partner):
+    road = partner.road
+    await bring_in(road, harborline(2, decline="  - {code: D-FULL, label: We are full}\n"))
+    await road.receive(offer("A-1"), provider("offer.decline", "A-1", reason="We are full"))
+    latest = await latest_told(partner)
+    await roll_back(road.database, "harborline", KIM, lead=AT_ONCE)
+    await road.gateway.keeper.refresh()
+    assert await verdict_of(partner, latest) == "reason_unmapped"
+    assert await partner.send() == []
 
 
 async def test_a_brand_without_a_profile_in_force_has_nothing_sent_by_it(partner):

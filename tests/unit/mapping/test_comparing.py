@@ -209,3 +209,10 @@ def test_groups_count_all_and_keep_the_first_examples():
     assert groups.has_failing
     assert [(one, group.count, len(group.examples)) for one, group in groups.ordered] == [(fails, 1, 1), (code, 5, 2)]
     assert made == [0, 1], "an example is made only where it is shown"
+
+
+def test_a_reason_that_is_retired_would_have_been_held():
+    retired = REASONS.replace("outcome: pauses}", "outcome: pauses, retired: true}")
+    assert retired != REASONS
+    said = compared(PLAIN + REASONS, next_version(PLAIN + retired), paused("PART"))
+    assert said == [(Kind.NEWLY_FAILS, "reason_unmapped: complete PART")]
