@@ -54,23 +54,31 @@ def import_(
     settings = read_settings()
     path = path or settings.brands
     _files_in(path)
-    sealer, by, plain_webhooks = settings.sealer, Operator(author=author, reason=reason), settings.webhook_plain
+    by, plain_webhooks = Operator(author=author, reason=reason), settings.webhook_plain
     imported = ask(
         lambda database: import_folder(
             database, path, author=author, reason=reason, plain_webhooks=plain_webhooks, draft=draft
         )
     )
-    signed = ask(lambda database: make_missing_secrets(database, sealer, by)) if sealer else []
+    if not json:
+        _show_imported(imported)
+    signed = sign_webhooks(by, quiet=json)
     if json:
         show_json({**_document(imported), "secrets": signed})
-    else:
-        _show_imported(imported)
+    if has_errors(imported.problems):
+        raise typer.Exit(NOT_SO)
+
+
+def sign_webhooks(operator: Operator, *, quiet: bool) -> list[str]:
+    """Makes the secrets that webhooks lack, and says so; the destinations that have one now."""
+    sealer = read_settings().sealer
+    signed = ask(lambda database: make_missing_secrets(database, sealer, operator)) if sealer else []
+    if not quiet:
         for name in signed:
             typer.echo(f"its webhooks are signed now: {name}; `gateway destinations secret {name}` for the partner")
         for name in () if sealer else ask(_unsigned):
             typer.echo(f"nothing signs the webhooks of {name}: set GATEWAY_SECRET_KEYS, and import again")
-    if has_errors(imported.problems):
-        raise typer.Exit(NOT_SO)
+    return signed
 
 
 async def _unsigned(database: Database) -> dict[str, int]:

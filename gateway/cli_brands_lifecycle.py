@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from gateway.activating import Refused, Switched, WhyNot, activate, roll_back, take_back
-from gateway.cli_brands import problem_rows
+from gateway.cli_brands import problem_rows, sign_webhooks
 from gateway.cli_database import ask
 from gateway.cli_output import (
     NOT_SO,
@@ -148,6 +148,7 @@ def activate_(
     plain_webhooks = read_settings().webhook_plain
     found = ask(lambda database: activate(database, brand, version, operator, at=moment, plain_webhooks=plain_webhooks))
     _show_switch(brand, found, json=json)
+    sign_webhooks(operator, quiet=json)
 
 
 def rollback(brand: Brand, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:

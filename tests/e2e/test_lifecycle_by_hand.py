@@ -4,10 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.sealing import new_sealing_key
 from tests.e2e.test_cli import NOT_SO, USAGE, Terminal
 from tests.inbound import stamp
 from tests.mapping_versions import harborline
 
+WEBHOOK = (
+    '\ndestinations:\n  - {name: feed.harborline.web, kind: webhook, webhook: {url: "https://partner.example/x"}}\n'
+)
 AGREED = ("--author", "kim", "--reason", "as agreed")
 
 
@@ -96,3 +100,18 @@ def test_what_cannot_be_done_is_said(terminal, bring):
         assert told in terminal.run("brands", *words, code=code)
     refused = terminal.ask("brands", "activate", "harborline", "9", *AGREED, code=NOT_SO)
     assert refused["refused"] == "unknown_version"
+
+
+def test_a_draft_that_is_activated_has_its_webhooks_signed_as_an_import_has(tmp_path, staffed_url):
+    (tmp_path / "profile.yaml").write_text(harborline(2) + WEBHOOK, encoding="utf-8")
+    signing = Terminal(tmp_path, DATABASE_URL=staffed_url, SECRET_KEYS=new_sealing_key())
+    signing.run("brands", "import", "profile.yaml", "--draft", *AGREED)
+    told = signing.run("brands", "activate", "harborline", "2", *AGREED)
+    assert "its webhooks are signed now: feed.harborline.web" in told
+
+
+def test_who_has_no_key_to_sign_by_is_told_so_at_the_activation(terminal):
+    (terminal.folder / "profile.yaml").write_text(harborline(2) + WEBHOOK, encoding="utf-8")
+    terminal.run("brands", "import", "profile.yaml", "--draft", *AGREED)
+    told = terminal.run("brands", "activate", "harborline", "2", *AGREED)
+    assert "nothing signs the webhooks of feed.harborline.web" in told
