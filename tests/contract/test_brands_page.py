@@ -7,6 +7,7 @@ import pytest
 import yaml
 from jmespath.functions import Functions
 
+from gateway.core.reasons import ReasonKind
 from gateway.mapping.functions import ProfileFunctions
 from gateway.mapping.library import check_text
 from gateway.mapping.profile import Profile
@@ -52,13 +53,16 @@ def test_the_profile_that_the_page_writes_is_the_committed_one_by_another_road()
     assert [one.name for one in profile.destinations if one.sandbox] == ["feed.fernhollow.trial"]
 
 
-def test_the_second_version_knows_one_reason_more():
+def test_the_second_version_knows_one_reason_more_and_another_by_a_new_code():
     profile, problems = checked(changed(yaml.safe_load(block("second")) | {"version": 2}))
     assert not problems
     first, _ = checked(WRITTEN)
-    assert set(profile.complete_reasons) - set(first.complete_reasons) == {profile.complete_reasons[3]}
-    assert profile.complete_reasons[3].label == "Waiting for authorization"
-    assert profile.tables["why_paused"]["140"] == 140
+    codes = [{reason.code for reason in one.reasons.complete} for one in (first, profile)]
+    assert codes[1] - codes[0] == {"135", "140"}
+    assert codes[0] - codes[1] == {"130"}
+    assert profile.reasons.find(ReasonKind.COMPLETE, "Possible denial").code == "135"
+    assert first.codes_taken <= profile.codes_taken
+    assert profile.tables["why_paused"] == {"100": 100, "135": 135, "140": 140}
 
 
 GOOD = "  - {status: declined, closure: declined, code: 40}\n"
