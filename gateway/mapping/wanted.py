@@ -89,7 +89,9 @@ def wants_seen(profile: Profile, destination: Destination, event: Seen) -> Wante
         return NotWanted(WhyUnwanted.PHOTOS_NOT_USED)
     if not _asks_for(destination, event):
         return NotWanted(WhyUnwanted.KIND_NOT_ASKED_FOR)
-    code = find_code(profile.codes, event.standing) if event.standing is not None else None
+    # Who was told of a note is told that it is taken back, however the job stands by then.
+    standing = event.standing if event.type is not EventType.NOTE_RETRACTED else None
+    code = find_code(profile.codes, standing) if standing is not None else None
     return NotWanted(code.why) if isinstance(code, Refusal) else _WANTED
 
 

@@ -63,6 +63,16 @@ def test_notes_and_photos_go_where_they_are_used():
     assert answer(PLAIN, photo) == Wanted()
 
 
+def test_a_note_is_taken_back_where_it_was_told_however_the_job_stands_by_then():
+    row = "  - {status: declined, closure: withdrawn, code: W}\n"
+    assert row in PLAIN
+    text = PLAIN.replace(row, "  - {status: declined, closure: withdrawn, refuse: known_to_them}\n")
+    withdrawn = {"status": JobStatus.DECLINED, "closure": Closure.WITHDRAWN}
+    assert answer(text, replace(event_of("note.retracted"), **withdrawn)) == Wanted()
+    published = replace(event_of("note.published", "by_the_provider"), **withdrawn)
+    assert answer(text, published) == NotWanted("known_to_them")
+
+
 def test_a_standing_that_the_brand_is_not_told_of_gives_its_own_name():
     row = "  - {status: in_progress, appointment_status: en_route, refuse: travel_is_private}\n"
     assert answer(PLAIN + row, event_of("appointment.en_route")) == NotWanted("travel_is_private")
