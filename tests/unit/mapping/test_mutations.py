@@ -40,6 +40,13 @@ def test_every_rule_is_changed():
     }
 
 
+def test_what_is_retired_and_what_else_a_reason_is_called_are_rules():
+    further = with_lines("decline_reasons:", "  - {code: FAR, label: Too far, also: [Far off], retired: true}")
+    changed = [mutation.path[2:] for mutation in mutations(source_of(PLAIN + further).members)]
+    assert changed.count(("also", 0)) == 2
+    assert changed.count(("retired",)) == 1
+
+
 def test_what_a_feed_does_not_tell_is_listed_with_its_line():
     text = custom("default: '{id: id, status: data.status}'", more=REASONS)
     assert unnoticed(text) == {
