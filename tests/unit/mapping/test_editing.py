@@ -305,7 +305,7 @@ def test_a_standing_with_a_row_keeps_it():
     ("made", "said"),
     [
         (with_text(PLAIN + REASONS, COMPLETE, "OK", "", version=2), "complete_reasons.0.also.0: is empty"),
-        (with_text(PLAIN + REASONS, COMPLETE, "OK", "x" * 201, version=2), "longer than 200 characters"),
+        (with_text(PLAIN + REASONS, COMPLETE, "OK", "x" * 501, version=2), "longer than 500 characters"),
         (with_text(PLAIN + REASONS, COMPLETE, "OK", "\ud800", version=2), "not valid YAML"),
         (with_reason(PLAIN + REASONS, COMPLETE, Reason("N", "M"), version=2), "complete_reasons.2.outcome: is missing"),
         (with_reason(PLAIN + REASONS, DECLINE, Reason("N", "M", Ending.PAUSES), version=2), "no such member"),
