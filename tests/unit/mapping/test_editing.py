@@ -340,4 +340,4 @@ def test_the_words_of_a_retired_reason_are_free_and_nothing_is_added_to_it():
     )
     text = HEAD + CODES + with_lines("complete_reasons:", *retired, "  - {code: OK, label: Good, outcome: completes}")
     assert "give one of OK" in with_text(text, COMPLETE, "WAIT", "Parts", version=2).why
-    assert "'WAIT' stands for" in with_text(text, COMPLETE, "OK", "WAIT", version=2).why
+    assert "'WAIT' is the code of a retired reason" in why(with_text(text, COMPLETE, "OK", "WAIT", version=2))
