@@ -73,7 +73,8 @@ async def import_profile(  # noqa: PLR0913 - each is another term of the import
     """Checks `text` and, where it passes, keeps it as a version of its brand and activates it, in one transaction.
 
     `plain_webhooks`: this installation may post to http:// addresses. `draft`: it is kept, and not activated.
-    `follows` is the version that it was made from: it is a problem where another one would decide just before it.
+    `follows` is the version that it was made from just now: it is a problem where another one would decide just before
+    it, or where its number is not the next one any more.
 
     A brand's first version takes force at once, with all that it releases; a later one after `lead`, or at the moment
     that it names. A version that is there already with the same content stays as it is, whether or not there are newer
@@ -89,7 +90,7 @@ async def import_profile(  # noqa: PLR0913 - each is another term of the import
         await lock_profiles(connection)
         rows = await load_profiles(connection, profile.brand)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        unfit = _find_taken(profile, digest, rows, file)
+        unfit = _find_taken(profile, digest, rows, file, is_new=follows is not None)
         if not unfit and any(row.version == profile.version for row in rows):
             return await _as_it_is(connection, profile, rows, problems, file)
         activations = await load_activations(connection)
@@ -209,11 +210,15 @@ async def _find_dropped(connection: Transaction, profile: Profile, file: str) ->
             yield Problem(file, profile.line_of("destinations"), "destinations", what, Level.WARNING)
 
 
-def _find_taken(profile: Profile, digest: str, rows: Sequence[ProfileRow], file: str) -> tuple[Problem, ...]:
+def _find_taken(
+    profile: Profile, digest: str, rows: Sequence[ProfileRow], file: str, *, is_new: bool
+) -> tuple[Problem, ...]:
     """What is wrong with a version's number, beside those of its brand that are there."""
     kept = {row.version: row.digest for row in rows}
     newest = max(kept, default=0)
-    if kept.get(profile.version, digest) != digest:
+    if is_new and profile.version <= newest:
+        what = f"version {newest} was made meanwhile: make the change anew"
+    elif kept.get(profile.version, digest) != digest:
         what = "is taken by other content: give the next one"
     elif profile.version < newest and profile.version not in kept:
         what = f"is older than version {newest}: give the next one"

@@ -35,7 +35,7 @@ def held_(
 ) -> None:
     """List what a brand's profile does not map and something waits for, longest first, with what it resembles.
 
-    Nothing is mapped by itself: add it to the next version of the profile and bring that into force.
+    Nothing is mapped by itself: `gateway brands map` makes a version that maps one.
     """
     if jobs:
         show(ask(lambda database: _jobs(database, brand, limit)), as_json=json)

@@ -118,7 +118,7 @@ def _show_settled(made: Plan, left: Sequence[HeldValue]) -> None:
     brand, version = made.wish.brand, made.after.version
     typer.echo(f"released, job by job in order: {_counted(made.waiting)}")
     if left:
-        typer.echo(f"of which the role `clock` goes on with: {_counted(left)}")
+        typer.echo(f"waits still: {_counted(left)}; the role `clock` goes on with what version {version} knows")
     typer.echo(f"for the folder: `gateway brands show {brand} {version} --document > {brand}/profile.v{version}.yaml`")
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from gateway.core.signing import write_secret
 from gateway.core.values import dataclass
+from gateway.mapping.library import Version
 from gateway.mapping.profile_roads import DestinationKind
 from gateway.sealing import CannotOpen
 from gateway.store.destination_secrets import (
@@ -23,6 +24,7 @@ from gateway.store.destination_secrets import (
 from gateway.store.destinations import load_destinations
 from gateway.store.keys import lock_keys
 from gateway.store.operators import Action, write_action
+from gateway.store.profiles import coming, load_activations, load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,13 +134,22 @@ async def make_missing_secrets(database: Database, sealer: Sealer, by: Operator)
 
 
 async def find_unsigned(connection: Transaction, now: datetime) -> dict[str, int]:
-    """The webhooks without a secret that signs: numbers by name."""
+    """The webhooks without a secret that signs, with those that scheduled versions make webhooks: numbers by name."""
     signed = {one.destination for one in await load_signing_secrets(connection, now)}
+    later = await _find_webhooks_to_come(connection, now)
     return {
         name: one.number
         for name, one in (await load_destinations(connection)).items()
-        if one.kind == DestinationKind.WEBHOOK and one.number not in signed
+        if (one.kind == DestinationKind.WEBHOOK or name in later) and one.number not in signed
     }
+
+
+async def _find_webhooks_to_come(connection: Transaction, now: datetime) -> set[str]:
+    scheduled = {(one.brand, one.version) for one in coming(await load_activations(connection), now)}
+    texts = await load_documents(connection, scheduled) if scheduled else {}
+    profiles = (Version(*key, text).profile for key, text in texts.items())
+    named = (one for profile in profiles if profile is not None for one in profile.destinations)
+    return {one.name for one in named if one.kind is DestinationKind.WEBHOOK}
 
 
 async def _get_webhook(connection: Transaction, name: str) -> int:

@@ -73,7 +73,9 @@ class Beside:
 async def find_misfits(
     connection: Transaction, profile: Profile, beside: Beside, *, file: str, goes_back: bool = False
 ) -> tuple[Problem, ...]:
-    """What keeps a version that is good in itself from being in force beside what is there. Under `lock_profiles`.
+    """What keeps a version that is good in itself from being in force beside what is there.
+
+    It stays so under `lock_profiles`.
 
     `goes_back`: it was in force before, and may lack reasons that have been used since.
     """

@@ -15,6 +15,7 @@ from gateway.core.document import stamp
 from gateway.core.reasons import Ending, Reason, ReasonKind
 from gateway.core.values import dataclass
 from gateway.core.waits import WaitKind
+from gateway.fitting import Beside, find_misfits
 from gateway.in_force import LEAD, catch_up
 from gateway.mapping.codes import PRODUCIBLE, find_code
 from gateway.mapping.editing import CannotEdit, with_reason, with_status_code, with_text
@@ -47,7 +48,7 @@ class WhyNot(StrEnum):
     UNCLEAR = "unclear"
     MAPPED_ALREADY = "mapped_already"
     CANNOT_EDIT = "cannot_edit"
-    # The version would not pass its check: `problems` say why.
+    # The version would not pass its check, or not fit what is there: `problems` say why.
     UNFIT = "unfit"
 
 
@@ -55,7 +56,8 @@ class WhyNot(StrEnum):
 class Wish:
     """What an operator wants `brand` to map: `value` as `code`.
 
-    `kind` is the list, or the status table; None: where it waits. With `label` or `outcome` the code is a new reason.
+    `kind` is the list, or the status table; None: the list where it waits. With `label` or `outcome` the code is a new
+    reason.
     """
 
     brand: str
@@ -108,9 +110,13 @@ async def plan(connection: Transaction, wish: Wish) -> Plan | Unplanned:
     edited = _edit(text, wish, kind, before, number)
     if isinstance(edited, Unplanned):
         return edited
-    after, problems = check_text(edited, file=f"{wish.brand} v{number}")
+    file = f"{wish.brand} v{number}"
+    after, problems = check_text(edited, file=file)
     if after is None:
         return Unplanned(WhyNot.UNFIT, "the version would not pass its check", problems)
+    misfits = await find_misfits(connection, after, Beside(versions.activations, now), file=file)
+    if misfits:
+        return Unplanned(WhyNot.UNFIT, "the version would not fit what is there", misfits)
     sides = f"version {before.version}", f"version {number}"
     changed = unified_diff(text.splitlines(), edited.splitlines(), *sides, n=0, lineterm="")
     return Plan(
@@ -121,7 +127,7 @@ async def plan(connection: Transaction, wish: Wish) -> Plan | Unplanned:
         text=edited,
         changed="\n".join(changed),
         waiting=tuple(one for one in held if _is_concerned(one, kind, wish, after)),
-        warnings=tuple(_find_unaware(versions, wish, kind, now)),
+        warnings=(*_find_doubtful(text, problems), *_find_unaware(versions, wish, kind, now)),
     )
 
 
@@ -160,17 +166,20 @@ async def _seconds_to(database: Database, moment: datetime) -> float:
 
 
 def _is_concerned(one: HeldValue, kind: WaitKind, wish: Wish, after: Profile) -> bool:
-    """A row of the status table may stand for several standings; a text may wait in several lists."""
+    """A row of the status table may stand for several standings. Some of the records that wait for a complete reason
+    would take a cancel reason, too.
+    """
     if kind is WaitKind.STATUS:
         return one.kind is kind and _maps(after, kind, one.value)
-    return one.kind is not WaitKind.STATUS and one.value == wish.value
+    takes_it = one.kind is kind or (kind is WaitKind.CANCEL and one.kind is WaitKind.COMPLETE)
+    return takes_it and one.value == wish.value
 
 
 def _kind_of(wish: Wish, held: Sequence[HeldValue]) -> WaitKind | Unplanned:
     """What nobody waits for is taken for a complete reason: those hold their jobs."""
     if wish.kind is not None:
         return wish.kind
-    kinds = sorted({one.kind for one in held if one.value == wish.value})
+    kinds = sorted({one.kind for one in held if one.kind is not WaitKind.STATUS and one.value == wish.value})
     if len(kinds) > 1:
         return Unplanned(WhyNot.UNCLEAR, f"{wish.value!r} waits as {' and '.join(kinds)}: say which, with --list")
     return kinds[0] if kinds else WaitKind.COMPLETE
@@ -208,7 +217,7 @@ def _edit_reasons(
         return with_text(text, kind, wish.code, wish.value, version=number)
     if (wish.outcome is None) == (kind is ReasonKind.COMPLETE):
         return Unplanned(WhyNot.UNCLEAR, "a new complete reason needs --outcome, and no other reason has one")
-    label = wish.label or wish.value
+    label = wish.label or wish.value.strip()
     also = () if wish.value in {wish.code, label} else (wish.value,)
     return with_reason(text, kind, Reason(wish.code, label, wish.outcome, also), version=number)
 
@@ -218,6 +227,13 @@ def _maps(profile: Profile, kind: WaitKind, value: str) -> bool:
         return profile.reasons.given(ReasonKind(kind), value).code is not None
     standing = _STANDINGS.get(value)
     return standing is not None and find_code(profile.codes, standing) is not None
+
+
+def _find_doubtful(text: str, problems: Sequence[Problem]) -> Iterator[str]:
+    """What the check of the next version warns of, and that of `text` does not."""
+    _, before = check_text(text, file="")
+    known = {problem.what for problem in before}
+    return (f"{problem.member}: {problem.what}" for problem in problems if problem.what not in known)
 
 
 def _find_unaware(versions: Versions, wish: Wish, kind: WaitKind, now: datetime) -> Iterator[str]:

@@ -112,7 +112,7 @@ async def _examine_mappings(connection: Transaction, now: datetime) -> Finding:
     if not missed:
         return fine("mappings", "nothing has waited for a day to be mapped")
     told = ", ".join(f"{one.state} ({one.count} values, the first since {stamp(one.since)})" for one in missed)
-    remedy = "`gateway brands held` says which: map them in the brand's next version, then `gateway brands import`"
+    remedy = "`gateway brands held` says which; `gateway brands map` makes a version that maps one"
     return warning("mappings", f"not mapped for more than a day: {told}", remedy)
 
 

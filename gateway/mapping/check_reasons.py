@@ -58,11 +58,14 @@ def _check_unique(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding
 
 
 def _check_alike(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding]:
-    """Reasons are found letter by letter: what differs in case or spaces only will be mistaken by whoever writes it."""
+    """Reasons are found letter by letter: what differs in case or spaces only will be mistaken by whoever writes it.
+
+    A further text is what somebody sends, spaces at its ends and all.
+    """
     owners: dict[str, tuple[int, str]] = {}
     for index, each in enumerate(reasons):
         for member, text in _texts(each):
-            if text != text.strip():
+            if member[0] != "also" and text != text.strip():
                 yield error((name, index, *member), f"{text!r} begins or ends with a space: take it out")
             owner, alike = owners.setdefault("".join(text.casefold().split()), (index, text))
             if owner != index and alike != text:

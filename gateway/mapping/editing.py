@@ -120,10 +120,15 @@ def _find_refusal(entries: Sequence[_Entry], kind: ReasonKind, texts: Sequence[s
     if not entries:
         return CannotEdit(f"the profile has no {_list_of(kind)}: any words are taken as they are, and need no mapping")
     for place, entry in enumerate(entries):
+        if entry.get("retired"):
+            # Nothing else of it stays taken.
+            if entry["code"] in texts:
+                return CannotEdit(
+                    f"{entry['code']!r} is the code of a retired reason of {_list_of(kind)}, and stays so"
+                )
+            continue
         also = entry.get("also", ())
         named = {entry["code"], entry["label"], *(also if isinstance(also, list) else ())}
-        # Of a retired reason nothing but its code stays taken.
-        named = {entry["code"]} if entry.get("retired") else named
         known = next((text for text in texts if text in named), None)
         if known is not None:
             return CannotEdit(f"{known!r} stands for the reason number {place + 1} of {_list_of(kind)} already")

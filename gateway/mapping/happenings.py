@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.reasons import Reason, ReasonLists
 
 # Longer than any text of a list may be, so that none has it.
-ANY_OTHER = "any other reason".ljust(201, ".")
+ANY_OTHER = "any other reason".ljust(501, ".")
 
 _JOBS = tuple(each for each in PRODUCIBLE if each.visit is None)
 _OFFERED, _UNSCHEDULED, _SCHEDULED, _IN_PROGRESS, _PAUSED, _COMPLETED, _CANCELED, *_CLOSED_OFFERS = _JOBS

@@ -29,7 +29,7 @@ from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
 from gateway.mapping.problems import Problem
-from gateway.mapping.profile_parts import ExpressionText, Moment, Name, Part, Text, Word
+from gateway.mapping.profile_parts import ExpressionText, Given, Moment, Name, Part, Text, Word
 from gateway.mapping.profile_problems import problems_in
 from gateway.mapping.profile_roads import ConnectWords, Custom, Destination, Inbound, Receipts, Translation
 from gateway.mapping.source import Path, Source, line_of, read_source
@@ -50,7 +50,7 @@ class PlainReason(Part):
 
     code: Text
     label: Text
-    also: tuple[Text, ...] = ()
+    also: tuple[Given, ...] = ()
     retired: StrictBool = False
 
 

@@ -12,6 +12,8 @@ Name = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")
 Word = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Topic = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,180}$")]
 Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
+# A reason as it may be given (`inbound.shapes.Reason`).
+Given = Annotated[StrictStr, StringConstraints(min_length=1, max_length=500)]
 ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from gateway.core.reasons import ReasonKind
 from gateway.core.values import dataclass
@@ -231,9 +231,9 @@ def _one_of_each() -> Select[Any]:
         .group_by(*waits, delivery.c.destination)
         .subquery()
     )
-    of_each = select(
-        each.c.waits_kind, each.c.waits_text, destination.c.kind, event.c.brand, event.c.type, event.c.body
-    )
+    # Only standings are judged by what the event says, and there are few: of texts there may be any number.
+    body = case((each.c.waits_kind == WaitKind.STATUS.value, event.c.body)).label("body")
+    of_each = select(each.c.waits_kind, each.c.waits_text, destination.c.kind, event.c.brand, event.c.type, body)
     return of_each.join_from(each, event, event.c.number == each.c.event).join(
         destination, destination.c.number == each.c.destination
     )

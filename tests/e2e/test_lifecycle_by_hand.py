@@ -110,6 +110,15 @@ def test_a_draft_that_is_activated_has_its_webhooks_signed_as_an_import_has(tmp_
     assert "its webhooks are signed now: feed.harborline.web" in told
 
 
+def test_a_destination_that_becomes_a_webhook_has_its_secret_when_it_does(tmp_path, staffed_url):
+    webhook = WEBHOOK.replace("feed.harborline.web", "feed.harborline")
+    (tmp_path / "profile.yaml").write_text(harborline(2) + webhook, encoding="utf-8")
+    signing = Terminal(tmp_path, DATABASE_URL=staffed_url, SECRET_KEYS=new_sealing_key())
+    told = signing.run("brands", "import", "profile.yaml", *AGREED)
+    assert "in force from" in told
+    assert "its webhooks are signed now: feed.harborline;" in told
+
+
 def test_who_has_no_key_to_sign_by_is_told_so_at_the_activation(terminal):
     (terminal.folder / "profile.yaml").write_text(harborline(2) + WEBHOOK, encoding="utf-8")
     terminal.run("brands", "import", "profile.yaml", "--draft", *AGREED)

@@ -71,7 +71,7 @@ def test_a_script_says_yes_beforehand_and_gets_one_document(terminal):
         ((*MEANT, *WHY, "--since", "soon"), "--since soon", USAGE),
         ((*MEANT[:-1], "NEW", *WHY), "as a new one it needs --outcome", NOT_SO),
         (("brands", "map", "nobody", *MEANT[3:], *WHY), "no version in force", NOT_SO),
-        (("brands", "map", "harborline", "--reason", " x", "--as", "RFB", *WHY), "begins or ends with a space", NOT_SO),
+        ((*MEANT[:-1], " N", "--outcome", "pauses", *WHY), "begins or ends with a space", NOT_SO),
     ],
     ids=lambda value: value.strip("-") if isinstance(value, str) else "",
 )

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
+from gateway.activating import Switched, roll_back
 from gateway.core.reasons import Ending
 from gateway.core.waits import WaitKind
 from gateway.next_version import Plan, Unplanned, WhyNot, Wish, carry_out, plan, settle
 from gateway.store import tables_control
 from gateway.store.deliveries import Operator
+from gateway.store.held import list_held
 from tests.importing import AT_ONCE, import_profile
 from tests.inbound import START, joined, offer, provider, stamp
 from tests.mapping_versions import harborline
@@ -145,8 +147,78 @@ async def test_what_waits_in_two_lists_has_to_be_told_apart(road, partner):
     await completed(partner, "A-2", reason="Storm")
     assert await why_not(road, wish("Storm", "D-CAP")) is WhyNot.UNCLEAR
     made, left = await map_(road, wish("Storm", "D-CAP", kind=WaitKind.DECLINE))
-    assert {one.kind for one in made.waiting} == {WaitKind.DECLINE, WaitKind.COMPLETE}
-    assert [one.kind for one in left] == [WaitKind.COMPLETE]
+    assert ([one.kind for one in made.waiting], left) == ([WaitKind.DECLINE], ())
+    assert [(one.kind, one.value) for one in await held(road)] == [(WaitKind.COMPLETE, "Storm")]
+
+
+async def held(road):
+    async with road.database.snapshot() as connection:
+        return await list_held(connection)
+
+
+async def test_a_cancel_reason_releases_whoever_would_complete_a_job_by_it(road, partner):
+    await partner.scheduled("A-1")
+    await completed(partner, "A-2", reason="Wrong house")
+    await road.receive(provider("job.complete", "A-1", reason="Wrong house"))
+    made, left = await map_(road, wish("Wrong house", "C-DUP", kind=WaitKind.CANCEL))
+    assert [(one.kind, one.records) for one in made.waiting] == [(WaitKind.COMPLETE, 2)]
+    assert [(one.kind, one.records) for one in left] == [(WaitKind.COMPLETE, 1)]
+    assert await road.status() == "complete canceled"
+
+
+async def test_a_reason_that_is_spelled_like_a_standing_is_a_reason(road):
+    silent = harborline(1).replace("  - {status: scheduled, code: APPT-SET}\n", "")
+    await road.execute("UPDATE profile SET document = :text WHERE brand = 'harborline'", text=silent)
+    async with joined(road) as other:
+        partner = Partner(other)
+        await partner.scheduled("A-1")
+        await partner.send()
+        found = await planned(other, wish("scheduled / scheduled", "BOOKED"))
+        assert "no complete reason has the code 'BOOKED'" in found.told
+
+
+@pytest.mark.parametrize(
+    "typed", ["Ready for billing ", " Ready  for billing", "x" * 500], ids=["behind", "before", "long"]
+)
+async def test_whatever_can_be_given_can_be_mapped(road, partner, typed):
+    await completed(partner, "A-1", reason=typed)
+    made, left = await map_(road, wish(typed))
+    assert ([one.value for one in made.waiting], left) == ([typed], ())
+    told = [one["data"]["reason"] for one in await partner.send() if one["type"] == "appointment.completed.v1"]
+    assert [(one["code"], one["text"]) for one in told] == [("RFB", typed)]
+
+
+async def test_a_new_reason_has_no_spaces_around_its_label(road):
+    made = await get_plan(road, wish(" Invoice sent ", "INV", outcome=Ending.COMPLETES))
+    found = made.after.reasons.complete[-1]
+    assert (found.label, found.also) == ("Invoice sent", (" Invoice sent ",))
+
+
+async def test_what_a_mapping_makes_doubtful_is_said_beforehand(road):
+    [warning] = (await get_plan(road, wish("waiting for parts"))).warnings
+    assert warning.startswith("complete_reasons.")
+    assert "differs from 'Waiting for parts'" in warning or "differs from 'waiting for parts'" in warning
+
+
+async def test_a_plan_from_a_version_that_lacks_what_was_used_is_refused_before_anybody_is_asked(road, partner):
+    await completed(partner, "A-1")
+    await map_(road, wish(code="R4B", outcome=Ending.COMPLETES))
+    assert isinstance(await roll_back(road.database, "harborline", KIM, lead=AT_ONCE), Switched)
+    found = await planned(road, wish())
+    assert isinstance(found, Unplanned)
+    assert (found.why, [one.member for one in found.problems]) == (WhyNot.UNFIT, ["complete_reasons"])
+    assert "'R4B'" in found.problems[0].what
+
+
+@pytest.mark.parametrize("draft", [True, False], ids=["as a draft", "and went back from it"])
+async def test_a_version_that_somebody_else_made_meanwhile_is_not_taken_for_ones_own(road, draft):
+    made = await get_plan(road, wish())
+    await import_profile(road.database, made.text, file="p.yaml", author="lee", reason="-", draft=draft)
+    if not draft:
+        assert isinstance(await roll_back(road.database, "harborline", KIM, lead=AT_ONCE), Switched)
+    refused = await carry_out(road.database, made, KIM, lead=AT_ONCE)
+    assert refused.profiles == ()
+    assert ["meanwhile" in one.what for one in refused.problems] == [True]
 
 
 async def test_a_standing_without_a_code_gets_one(road):
@@ -156,7 +228,8 @@ async def test_a_standing_without_a_code_gets_one(road):
         partner = Partner(other)
         await partner.scheduled("A-1")
         await partner.send()
-        assert await why_not(other, wish("scheduled / scheduled", "BOOKED")) is WhyNot.UNFIT, "and as a job's status?"
+        of_visits = wish("scheduled / scheduled", "BOOKED", kind=WaitKind.STATUS)
+        assert await why_not(other, of_visits) is WhyNot.UNFIT, "and as a job's status?"
         made, left = await map_(other, wish("scheduled", "BOOKED", kind=WaitKind.STATUS))
         assert [(one.value, one.deliveries) for one in made.waiting] == [("scheduled / scheduled", 1)]
         assert left == ()
@@ -175,7 +248,7 @@ async def test_a_standing_without_a_code_gets_one(road):
         (wish("asleep", kind=WaitKind.STATUS), WhyNot.UNCLEAR),
         (wish("scheduled", kind=WaitKind.STATUS), WhyNot.MAPPED_ALREADY),
         (wish(code="RFB", label="Once more", outcome=Ending.PAUSES), WhyNot.CANNOT_EDIT),
-        (wish("  spaced "), WhyNot.UNFIT),
+        (wish("spaced", code=" N ", outcome=Ending.PAUSES), WhyNot.UNFIT),
     ],
     ids=lambda value: value.value if isinstance(value, WhyNot) else "",
 )

@@ -305,7 +305,7 @@ def test_a_standing_with_a_row_keeps_it():
     ("made", "said"),
     [
         (with_text(PLAIN + REASONS, COMPLETE, "OK", "", version=2), "complete_reasons.0.also.0: is empty"),
-        (with_text(PLAIN + REASONS, COMPLETE, "OK", "x" * 201, version=2), "longer than 200 characters"),
+        (with_text(PLAIN + REASONS, COMPLETE, "OK", "x" * 501, version=2), "longer than 500 characters"),
         (with_text(PLAIN + REASONS, COMPLETE, "OK", "\ud800", version=2), "not valid YAML"),
         (with_reason(PLAIN + REASONS, COMPLETE, Reason("N", "M"), version=2), "complete_reasons.2.outcome: is missing"),
         (with_reason(PLAIN + REASONS, DECLINE, Reason("N", "M", Ending.PAUSES), version=2), "no such member"),
@@ -340,4 +340,4 @@ def test_the_words_of_a_retired_reason_are_free_and_nothing_is_added_to_it():
     )
     text = HEAD + CODES + with_lines("complete_reasons:", *retired, "  - {code: OK, label: Good, outcome: completes}")
     assert "give one of OK" in with_text(text, COMPLETE, "WAIT", "Parts", version=2).why
-    assert "'WAIT' stands for" in with_text(text, COMPLETE, "OK", "WAIT", version=2).why
+    assert "'WAIT' is the code of a retired reason" in why(with_text(text, COMPLETE, "OK", "WAIT", version=2))
