@@ -31,7 +31,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.profiles import TAKEN_BACK, State, coming, in_force, load_activations, load_profiles, states
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from gateway.store.database import Database
@@ -147,8 +147,8 @@ def activate_(
         return
     plain_webhooks = read_settings().webhook_plain
     found = ask(lambda database: activate(database, brand, version, operator, at=moment, plain_webhooks=plain_webhooks))
-    _show_switch(brand, found, json=json)
-    sign_webhooks(operator, quiet=json)
+    signed = [] if isinstance(found, Refused) else sign_webhooks(operator, quiet=json)
+    _show_switch(brand, found, json=json, secrets=signed)
 
 
 def rollback(brand: Brand, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
@@ -168,13 +168,13 @@ _WORDS = {
 }
 
 
-def _show_switch(brand: str, found: Switched | Refused, *, json: bool) -> None:
+def _show_switch(brand: str, found: Switched | Refused, *, json: bool, secrets: Sequence[str] = ()) -> None:
     if isinstance(found, Refused):
         _refuse(found, json=json)
     since = plain({"effective_at": found.effective_at})
     released = {"records": len(found.released.records), "deliveries": len(found.released.deliveries)}
     if json:
-        show_json({"brand": brand, "version": found.version, **since, "released": released})
+        show_json({"brand": brand, "version": found.version, **since, "released": released, "secrets": [*secrets]})
     else:
         typer.echo(f"in force from {since['effective_at']}: {brand} v{found.version}")
 
