@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
@@ -13,6 +14,9 @@ Word = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")
 Topic = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,180}$")]
 Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
 ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
+
+# What a body may say that it is, in a header.
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:; ?[\w-]{1,40}=[\w.+-]{1,100}){0,4}", re.ASCII)
 
 
 def _insist_on_writing(value: object) -> object:
