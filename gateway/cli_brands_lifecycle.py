@@ -157,6 +157,7 @@ def rollback(brand: Brand, *, author: Author = "unknown", reason: Reason = "", j
     plain_webhooks = read_settings().webhook_plain
     found = ask(lambda database: roll_back(database, brand, operator, plain_webhooks=plain_webhooks))
     _show_switch(brand, found, json=json)
+    sign_webhooks(operator, quiet=json)
 
 
 _WORDS = {
