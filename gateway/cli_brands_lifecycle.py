@@ -190,10 +190,10 @@ def _show_taken_back(brand: str, version: int, why: WhyNot | None, *, json: bool
 
 
 def _refuse(found: Refused, *, json: bool) -> NoReturn:
-    problems = problem_rows(found.problems)
+    problems, told = problem_rows(found.problems), found.told or _WORDS[found.why]
     if json:
-        show_json({"refused": found.why.value, "why": found.told, "problems": problems})
+        show_json({"refused": found.why.value, "why": told, "problems": problems})
         raise typer.Exit(NOT_SO)
     if problems:
         show(problems, as_json=False)
-    fail(found.told or _WORDS[found.why], NOT_SO)
+    fail(told, NOT_SO)

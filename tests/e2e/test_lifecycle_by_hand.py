@@ -100,6 +100,7 @@ def test_what_cannot_be_done_is_said(terminal, bring):
         assert told in terminal.run("brands", *words, code=code)
     refused = terminal.ask("brands", "activate", "harborline", "9", *AGREED, code=NOT_SO)
     assert refused["refused"] == "unknown_version"
+    assert "there is no such version" in refused["why"]
 
 
 def test_a_draft_that_is_activated_has_its_webhooks_signed_as_an_import_has(tmp_path, staffed_url):
