@@ -11,7 +11,7 @@ from gateway.brands import Imported, import_folder
 from gateway.cli_database import ask
 from gateway.cli_output import NOT_SO, USAGE, Author, Json, Reason, fail, plain, read_settings, show, show_json
 from gateway.destination_secrets import find_unsigned, make_missing_secrets
-from gateway.mapping.library import check_text, read_file
+from gateway.mapping.library import check_file, read_file
 from gateway.mapping.problems import Problem, has_errors
 from gateway.store.deliveries import Operator
 from gateway.store.profiles import State
@@ -29,11 +29,10 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 @brands.command()
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
-    files = _files_in(path or read_settings().brands)
-    found: list[Problem] = []
+    path = path or read_settings().brands
+    files, found = _files_in(path), list[Problem]()
     for file in files:
-        text = read_file(file, place=str(file))
-        found += check_text(text, file=str(file))[1] if isinstance(text, str) else [text]
+        found += check_file(file, place=str(file), named=path.is_dir())[1]
     show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
 
 
@@ -87,13 +86,12 @@ async def _unsigned(database: Database) -> dict[str, int]:
 
 
 def profiles_in(path: Path) -> list[Path]:
-    """The profiles that `path` names; the end of the program where there is none, or one that is not UTF-8."""
+    """The profiles that `path` names; the end of the program where there is none, or one that cannot be read."""
     files = _files_in(path)
     for file in files:
-        try:
-            file.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            fail(f"{file} is not UTF-8", NOT_SO)
+        text = read_file(file, place=str(file))
+        if isinstance(text, Problem):
+            fail(str(text), NOT_SO)
     return files
 
 

@@ -14,6 +14,7 @@ from gateway.cli_output import NOT_SO, USAGE, Json, fail, make_console, read_set
 from gateway.coverage_shown import SIGNS, becomes, destinations_of, folded, marks, reason_of, rows, to_csv, to_html
 from gateway.mapping.check import check_profile
 from gateway.mapping.coverage import Coverage, Fate, cover
+from gateway.mapping.library import read_file
 from gateway.mapping.problems import Level
 from gateway.mapping.profile import Profile, parse_profile
 
@@ -62,10 +63,8 @@ def _covered(path: Path, wanted: list[str]) -> tuple[list[Coverage], list[Proble
     problems: list[Problem] = []
     seen: set[str] = set()
     for file in _newest(path):
-        try:
-            profile = parse_profile(file.read_text(encoding="utf-8"), file=str(file))
-        except UnicodeDecodeError:
-            fail(f"{file} is not UTF-8", NOT_SO)
+        text = read_file(file, place=str(file))
+        profile = parse_profile(text, file=str(file)) if isinstance(text, str) else (text,)
         name = profile.brand if isinstance(profile, Profile) else file.parent.name
         if wanted and name not in wanted:
             continue

@@ -19,7 +19,7 @@ from gateway.cli_output import NOT_SO, USAGE, Json, fail, read_settings, show, s
 from gateway.core.document import stamp
 from gateway.dry_run import ACTIVE, DRAFT, Found, Size, Terms, compare, find_version, measure
 from gateway.inbound.moments import read_moment
-from gateway.mapping.library import check_text
+from gateway.mapping.library import check_file
 from gateway.mapping.profile import Profile
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SPAN = re.compile(r"([1-9]\d{0,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_LONGEST = timedelta(days=18_250)
 UNLIMITED = 1 << 60
 # Longer lists are read by `--json`.
 _SHOWN = 50
@@ -95,10 +96,10 @@ async def run_dry(connection: Transaction, terms: Terms) -> DryRun:
 
 
 def read_since(text: str) -> timedelta | datetime:
-    """A span before now, or a moment; the end of the program where it is neither."""
+    """A span before now, of fifty years at most, or a moment; the end of the program where it is neither."""
     span = _SPAN.fullmatch(text)
     if span is not None:
-        return timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return min(timedelta(**{_UNITS[span[2]]: int(span[1])}), _LONGEST)
     moment = read_moment(text)
     if not isinstance(moment, datetime):
         fail(f"--since {text}: write it as 7d, 12h, 30m or 2026-03-01T00:00:00Z", USAGE)
@@ -114,10 +115,7 @@ def _read_file(name: str) -> Profile:
     path = Path(name)
     if not path.is_file():
         fail(f"there is no {name}", USAGE)
-    try:
-        profile, problems = check_text(path.read_text(encoding="utf-8"), file=name)
-    except UnicodeDecodeError:
-        fail(f"{name} is not UTF-8", NOT_SO)
+    profile, problems = check_file(path, place=name, named=False)
     if profile is None:
         fail("\n".join(map(str, problems)), NOT_SO)
     return profile

@@ -31,7 +31,7 @@ from gateway.store.deliveries import Operator
 from gateway.store.profiles import TAKEN_BACK, State, coming, in_force, load_activations, load_profiles, states
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gateway.store.database import Database
@@ -147,8 +147,7 @@ def activate_(
         return
     plain_webhooks = read_settings().webhook_plain
     found = ask(lambda database: activate(database, brand, version, operator, at=moment, plain_webhooks=plain_webhooks))
-    signed = [] if isinstance(found, Refused) else sign_webhooks(operator, quiet=json)
-    _show_switch(brand, found, json=json, secrets=signed)
+    _show_switch(brand, found, operator, json=json)
 
 
 def rollback(brand: Brand, *, author: Author = "unknown", reason: Reason = "", json: Json = False) -> None:
@@ -156,7 +155,7 @@ def rollback(brand: Brand, *, author: Author = "unknown", reason: Reason = "", j
     operator = Operator(author=author, reason=insist_on_reason(reason))
     plain_webhooks = read_settings().webhook_plain
     found = ask(lambda database: roll_back(database, brand, operator, plain_webhooks=plain_webhooks))
-    _show_switch(brand, found, json=json)
+    _show_switch(brand, found, operator, json=json)
 
 
 _WORDS = {
@@ -168,13 +167,14 @@ _WORDS = {
 }
 
 
-def _show_switch(brand: str, found: Switched | Refused, *, json: bool, secrets: Sequence[str] = ()) -> None:
+def _show_switch(brand: str, found: Switched | Refused, operator: Operator, *, json: bool) -> None:
     if isinstance(found, Refused):
         _refuse(found, json=json)
+    signed = sign_webhooks(operator, quiet=json)
     since = plain({"effective_at": found.effective_at})
     released = {"records": len(found.released.records), "deliveries": len(found.released.deliveries)}
     if json:
-        show_json({"brand": brand, "version": found.version, **since, "released": released, "secrets": [*secrets]})
+        show_json({"brand": brand, "version": found.version, **since, "released": released, "secrets": signed})
     else:
         typer.echo(f"in force from {since['effective_at']}: {brand} v{found.version}")
 
@@ -189,10 +189,10 @@ def _show_taken_back(brand: str, version: int, why: WhyNot | None, *, json: bool
 
 
 def _refuse(found: Refused, *, json: bool) -> NoReturn:
-    problems = problem_rows(found.problems)
+    problems, told = problem_rows(found.problems), found.told or _WORDS[found.why]
     if json:
-        show_json({"refused": found.why.value, "why": found.told, "problems": problems})
+        show_json({"refused": found.why.value, "why": told, "problems": problems})
         raise typer.Exit(NOT_SO)
     if problems:
         show(problems, as_json=False)
-    fail(found.told or _WORDS[found.why], NOT_SO)
+    fail(told, NOT_SO)

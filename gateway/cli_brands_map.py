@@ -27,7 +27,7 @@ from gateway.core.reasons import Ending, ReasonKind
 from gateway.core.waits import WaitKind
 from gateway.dry_run import Terms
 from gateway.mapping.problems import has_errors
-from gateway.next_version import Plan, Unplanned, Wish, carry_out, plan, settle
+from gateway.next_version import Plan, Unplanned, WhyNot, Wish, carry_out, plan, settle
 from gateway.store.deliveries import Operator
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def map_(  # noqa: PLR0913 - one argument per option
 
     found = ask(planned)
     if isinstance(found, Unplanned):
-        _refuse(found.told, found.problems, json=json)
+        _refuse(found.why.value, found.told, found.problems, json=json)
     made, dry_run = found
     if not json:
         _show_plan(made, dry_run)
@@ -95,7 +95,7 @@ def map_(  # noqa: PLR0913 - one argument per option
         typer.confirm(f"bring version {made.after.version} into force?", abort=True)
     imported = ask(lambda database: carry_out(database, made, operator, plain_webhooks=settings.webhook_plain))
     if has_errors(imported.problems):
-        _refuse("nothing was changed", imported.problems, json=json)
+        _refuse(WhyNot.UNFIT.value, "nothing was changed", imported.problems, json=json)
     moment = imported.effective[brand]
     if not json:
         typer.echo(f"in force from {plain({'at': moment})['at']}: {brand} v{made.after.version}")
@@ -146,10 +146,10 @@ def _document(made: Plan, dry_run: DryRun, moment: datetime, left: Iterable[Held
     }
 
 
-def _refuse(told: str, problems: Iterable[Problem], *, json: bool) -> NoReturn:
+def _refuse(why: str, told: str, problems: Iterable[Problem], *, json: bool) -> NoReturn:
     rows = problem_rows(problems)
     if json:
-        show_json({"refused": told, "problems": rows})
+        show_json({"refused": why, "why": told, "problems": rows})
         raise typer.Exit(NOT_SO)
     if rows:
         show(rows, as_json=False)

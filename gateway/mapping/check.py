@@ -19,6 +19,7 @@ from gateway.mapping.feed_schemas import check_schemas
 from gateway.mapping.findings import Finding, error, warning
 from gateway.mapping.problems import Level, Problem
 from gateway.mapping.profile import DEFAULT, FeedFormat
+from gateway.mapping.profile_parts import MEDIA_TYPE
 from gateway.mapping.profile_roads import NO_TRANSFORMATION
 from gateway.mapping.source import Path, dotted
 from gateway.mapping.webhook_url import find_url_fault
@@ -98,6 +99,11 @@ def _check_destinations(profile: Profile) -> Iterator[Finding]:
             yield error(("destinations", index, "webhook", "url"), fault)
 
 
+def _check_content_type(profile: Profile) -> Iterator[Finding]:
+    if MEDIA_TYPE.fullmatch(profile.feed.content_type) is None:
+        yield error(("feed", "content_type"), "is no media type: `application/json`, or what the partner reads")
+
+
 def _check_inbound(profile: Profile) -> Iterator[Finding]:
     kind = profile.inbound.topic.partition(".")[0] if profile.inbound else None
     if kind in _TAKEN:
@@ -111,6 +117,7 @@ _CHECKS: tuple[Callable[[Profile], Iterator[Finding]], ...] = (
     _check_codes,
     _check_expressions,
     check_schemas,
+    _check_content_type,
     _check_destinations,
     _check_inbound,
 )

@@ -62,13 +62,14 @@ class Expression:
 def compile_expression(text: str, tables: Tables) -> Expression | NotAnExpression:
     """`text` compiled, with its functions and tables checked to exist."""
     if len(text) > LONGEST:
-        return NotAnExpression(f"longer than {LONGEST} characters")
+        return NotAnExpression(f"longer than {LONGEST} characters: give kinds of events their own")
     try:
         return _compile(text, tables)
     except JMESPathError as error:
-        return NotAnExpression(str(error).partition("\n")[0])
+        said, place = str(error).partition("\n")[0].rstrip(": "), getattr(error, "lex_position", 0)
+        return NotAnExpression(f"{said}: look at line {text.count(chr(10), 0, place) + 1} of it")
     except RecursionError:
-        return NotAnExpression("nested too deep")
+        return NotAnExpression("nested too deep: write it with fewer brackets and operators")
 
 
 def _compile(text: str, tables: Tables) -> Expression | NotAnExpression:
@@ -99,4 +100,4 @@ def _find_wrong_call(node: Node, functions: ProfileFunctions, tables: Tables) ->
 
 def _nearest(name: str, functions: ProfileFunctions) -> str:
     near = get_close_matches(name, functions.FUNCTION_TABLE, 1, cutoff=0.7)
-    return f": did you mean {near[0]}()?" if near else ""
+    return f": did you mean {near[0]}()?" if near else ": there are JMESPath's own and those of docs/brands.md"

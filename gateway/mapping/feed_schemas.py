@@ -67,6 +67,8 @@ def find_breach(schema: Mapping[str, Json], body: Json) -> Breach | None:
         return Breach((), f"$ref: {fault.ref} is not in it: write it under $defs")
     except RecursionError:
         return Breach((), "its $ref leads back to itself: name a part of the body on the way")
+    except Exception as fault:  # noqa: BLE001 - a $ref may lead to what is no schema, and that to anything
+        return Breach((), f"a $ref leads to what is no schema ({type(fault).__name__}): write that under $defs")
     if worst is None:
         return None
     member = dotted(tuple(worst.absolute_path)) or "the body"

@@ -6,9 +6,11 @@ Pure. `gateway.corpus` reads the documents and keeps the files.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from gateway.core.reasons import ReasonKind
 from gateway.core.values import dataclass
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 # A file's name and its text.
 Golden = tuple[str, str]
 
+_LONGEST_NAME = 150
 _SAID = ("type", "id", "subject", "time", "data")
 
 
@@ -119,8 +122,16 @@ def _name(example: Example) -> str:
     return f"{example.stored.type}.{short_name(example)}"
 
 
+def _file_name(name: str) -> str:
+    """`name`, which may hold any code of a brand (N/A), as one that every file system takes."""
+    quoted = quote(name, safe=" ")
+    if len(quoted) <= _LONGEST_NAME:
+        return quoted
+    return f"{quoted[:_LONGEST_NAME]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
 def _message(profile: Profile, destination: Destination, example: Example) -> Golden:
-    name = _name(example)
+    name = _file_name(_name(example))
     verdict = wants(profile, destination, example.event)
     if isinstance(verdict, NotWanted):
         return f"{name}.refused.json", pretty({"refused": str(verdict.why)})

@@ -1,7 +1,7 @@
 """The profiles at hand: which one a brand goes by, and every version that events may still name.
 
 A new set takes the place of the old one as a whole. A version is read when it is first asked for, and stays as it is.
-Only `load_folder` and `read_file` read files.
+Only `load_folder`, `check_file` and `read_file` read files.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def load_folder(path: Path, *, at: datetime | None = None) -> tuple[Profiles, tu
     problems: list[Problem] = []
     for file in sorted(path.glob("*/profile.v*.yaml")):
         place = f"{file.parent.name}/{file.name}"
-        profile, found = _load(file, place)
+        profile, found = check_file(file, place=place)
         problems += found
         if profile is not None:
             good.append(profile)
@@ -154,18 +154,21 @@ def read_file(file: Path, *, place: str) -> str | Problem:
         return Problem(place, 1, "", f"cannot be read: {type(error).__name__}")
 
 
-def _load(file: Path, place: str) -> tuple[Profile | None, tuple[Problem, ...]]:
+def check_file(file: Path, *, place: str, named: bool = True) -> tuple[Profile | None, tuple[Problem, ...]]:
+    """`check_text` of a file; where it is `named`, its folder and its name have to say which profile it is."""
     text = read_file(file, place=place)
     if isinstance(text, Problem):
         return None, (text,)
     profile, problems = check_text(text, file=place)
-    if profile is None:
-        return None, problems
-    named = _FILE.fullmatch(file.name)
+    if profile is None or not named:
+        return profile, problems
+    number = _FILE.fullmatch(file.name)
     if profile.brand != file.parent.name:
-        return None, (*problems, Problem(place, profile.line_of("brand"), "brand", "is not the name of its folder"))
-    if named is None or int(named[1]) != profile.version:
-        return None, (*problems, Problem(place, profile.line_of("version"), "version", "is not that of its file name"))
+        what = f"is not the name of its folder, {file.parent.name}: write that, or move the file"
+        return None, (*problems, Problem(place, profile.line_of("brand"), "brand", what))
+    if number is None or int(number[1]) != profile.version:
+        what = f"is not that of its file's name, {file.name}: write that, or rename the file"
+        return None, (*problems, Problem(place, profile.line_of("version"), "version", what))
     return profile, problems
 
 

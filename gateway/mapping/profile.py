@@ -66,7 +66,7 @@ class StatusCode(Part):
     status: JobStatus
     closure: StrictStr | None = None
     appointment_status: VisitStatus | None = None
-    code: StrictStr | StrictInt | None = None
+    code: Text | StrictInt | None = None
     refuse: Word | None = None
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
@@ -15,6 +16,9 @@ Text = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]
 # A reason as it may be given (`inbound.shapes.Reason`).
 Given = Annotated[StrictStr, StringConstraints(min_length=1, max_length=500)]
 ExpressionText = Annotated[StrictStr, StringConstraints(min_length=1)]
+
+# What a body may say that it is, in a header.
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:; ?[\w-]{1,40}=[\w.+-]{1,100}){0,4}", re.ASCII)
 
 
 def _insist_on_writing(value: object) -> object:

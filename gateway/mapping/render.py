@@ -211,7 +211,10 @@ def _custom_key(profile: Profile, event: StoredEvent, cloud_event: dict[str, Jso
         return Unrenderable(WhyNot.EXPRESSION_FAILED, f"key: {key.detail}")
     if isinstance(key, bool) or not isinstance(key, str | int) or key == "":
         return Unrenderable(WhyNot.EMPTY_KEY)
-    return str(key).encode()
+    try:
+        return str(key).encode()
+    except UnicodeEncodeError:
+        return Unrenderable(WhyNot.EXPRESSION_FAILED, "key: half a character")
 
 
 def _encoded(made: Json, largest: int) -> bytes | Unrenderable:

@@ -16,6 +16,8 @@ Path: TypeAlias = tuple[str | int, ...]
 
 MAX_CHARACTERS = 512 * 1024
 MAX_DEPTH = 32
+# Of a value that cannot be read.
+_TOLD = 60
 BYTE_ORDER_MARK = "\ufeff"
 
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+", re.ASCII)
@@ -104,25 +106,45 @@ def read_source(text: str, *, file: str) -> Source | tuple[Problem, ...]:
 
 def _refused_marks(text: str, file: str) -> tuple[Problem, ...]:
     """Looks at the stream of events first, so that no alias is followed and no depth is recursed into."""
-    problems, depth = [], 0
+    problems: list[Problem] = []
+    opened: list[_Opened] = []
     for event in yaml.parse(text, Loader=_Loader):
-        line = _line(event)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            problems.append(Problem(file, line, "", "anchors and aliases are not allowed: write the value out"))
+        if isinstance(event, yaml.CollectionEndEvent):
+            opened.pop()
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        path = opened[-1].path_of(event) if opened else ()
+        place = file, _line(event), dotted(path)
+        if event.anchor is not None:
+            problems.append(Problem(*place, "anchors and aliases are not allowed: write the value out"))
         tag = getattr(event, "tag", None)
         if tag is not None:
             what = f"tags are not allowed: write the value without {tag}, in quotes if it is text"
-            problems.append(Problem(file, line, "", what))
+            problems.append(Problem(*place, what))
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return (
-                    *problems,
-                    Problem(file, line, "", f"nested deeper than {MAX_DEPTH} levels: no member goes so deep"),
-                )
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            opened.append(_Opened(path, isinstance(event, yaml.MappingStartEvent)))
+            if len(opened) > MAX_DEPTH:
+                return (*problems, Problem(*place, f"nested deeper than {MAX_DEPTH} levels: no member goes so deep"))
     return tuple(problems)
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A list or mapping in a stream of events that has begun: how many nodes of it have come, and the last key."""
+
+    path: Path
+    is_mapping: bool
+    seen: int = 0
+    key: str = ""
+
+    def path_of(self, node: yaml.NodeEvent) -> Path:
+        """Where the next node of it stands; a key stands where its value does."""
+        place, self.seen = self.seen, self.seen + 1
+        if not self.is_mapping:
+            return (*self.path, place)
+        if place % 2 == 0:
+            self.key = node.value if isinstance(node, yaml.ScalarEvent) else ""
+        return (*self.path, self.key) if self.key else self.path
 
 
 def _line(marked: yaml.Event | yaml.Node) -> int:
@@ -171,7 +193,8 @@ class _Reading:
         try:
             made: object = self.loader.construct_object(node)
         except ValueError:
-            self._add(node, path, f"{written} cannot be read: put it in quotes if it is text")
+            told = written if len(written) <= _TOLD else f"{written[:_TOLD]}…"
+            self._add(node, path, f"{told} cannot be read: put it in quotes if it is text")
             return None
         if isinstance(made, str):
             return made

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import re
 import ssl
 from datetime import UTC, datetime
 from io import BytesIO
@@ -21,6 +20,7 @@ from gateway.core.commands import ConfirmedBy
 from gateway.core.ids import Kind, canonical_id
 from gateway.core.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signatures
 from gateway.core.values import dataclass
+from gateway.mapping.profile_parts import MEDIA_TYPE
 from gateway.mapping.webhook_url import find_url_fault
 from gateway.outbound.answers import Answer, outcome_of
 from gateway.outbound.dialler import AddressRefused
@@ -41,7 +41,6 @@ LARGEST_ANSWER = 64 * 1024
 LARGEST_BODY = 256 * 1024
 _WRITTEN_AT_ONCE = 256 * 1024
 
-_CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:; ?[\w-]{1,40}=[\w.+-]{1,100}){0,4}", re.ASCII)
 # Signs that stand for themselves in attributes of an event; all others are percent-encoded, as UTF-8.
 _AS_THEY_ARE = "".join(sign for sign in map(chr, range(0x21, 0x7F)) if sign not in '"%')
 # Time-outs are not rounded up to whole seconds: a send ends within its relay's lease.
@@ -97,7 +96,7 @@ class WebhookPublisher:
         document = one.document
         if len(document.body) > endpoint.largest_body:
             return Rejected(Fault.TOO_LARGE, f"{len(document.body)} bytes, and it takes {endpoint.largest_body}")
-        if not _CONTENT_TYPE.fullmatch(document.content_type):
+        if not MEDIA_TYPE.fullmatch(document.content_type):
             return Rejected(Fault.MISCONFIGURED, "the profile's content type is none")
         secrets = self._secrets(one.destination.number)
         if not secrets:

@@ -13,6 +13,7 @@ from gateway.mapping.source import read_source
 from tests.contract.corpus import BRANDS, PROFILES
 
 DONE, NOT_SO, USAGE = 0, 1, 2
+MORE = '  - {code: "%s", label: Any signs, outcome: pauses}\n'
 
 
 @pytest.fixture
@@ -97,6 +98,36 @@ def test_the_files_of_a_version_that_is_gone_are_left_over(brand):
     assert {wrong for _, wrong in stale(brand.parent)} == {"left_over"}
     said("golden", brand.parent, "--write")
     assert not (brand / "golden.v1").exists()
+
+
+@pytest.mark.parametrize("code", ["N/A", "../../out", "é" * 150, "a b%2F"])
+def test_a_code_of_any_signs_has_a_golden_file_in_its_folder(brand, code):
+    profile = brand / "profile.v1.yaml"
+    text = profile.read_text(encoding="utf-8")
+    profile.write_text(text.replace("complete_reasons:\n", f"complete_reasons:\n{MORE % code}"), encoding="utf-8")
+    said("golden", brand.parent, "--write")
+    assert stale(brand.parent) == []
+    assert {file.name for file in brand.iterdir()} == {"custom", "golden", "inbound", "profile.v1.yaml"}
+    assert {file.name for file in brand.parent.iterdir()} == {"ironpeak"}
+
+
+@pytest.mark.parametrize("command", ["golden", "mutate", "check"])
+def test_a_profile_that_cannot_be_read_is_told(brand, command):
+    (brand / "profile.v2.yaml").symlink_to("nowhere")
+    told = said(command, brand.parent, code=NOT_SO)
+    assert "ironpeak/profile.v2.yaml" in told
+    assert "cannot be read" in told
+
+
+def test_a_profile_in_a_folder_is_the_one_that_its_name_says(brand):
+    as_version(brand, 2)
+    (brand / "profile.v2.yaml").rename(brand / "profile.v3.yaml")
+    told = said("check", brand.parent, code=NOT_SO)
+    assert "is not that of its file's name, profile.v3.yaml" in told
+    said("check", brand / "profile.v3.yaml")
+    (brand / "profile.v3.yaml").unlink()
+    brand.rename(brand.parent / "copperhill")
+    assert "is not the name of its folder, copperhill" in said("check", brand.parent, code=NOT_SO)
 
 
 def test_a_profile_that_fails_its_check_is_told_and_nothing_is_written(brand):

@@ -61,7 +61,12 @@ def test_one_bad_profile_is_said_and_the_others_are_shown(terminal, folder):
     bad = folder / "sunfield" / "profile.v1.yaml"
     bad.write_text(bad.read_text(encoding="utf-8").replace("code: RETURN,", "code: PART,"), encoding="utf-8")
     (folder / "maplegrove" / "profile.v1.yaml").write_text("brand: [", encoding="utf-8")
+    (folder / "ironpeak" / "profile.v1.yaml").write_bytes(b"brand: \xff")
+    (folder / "quillbrook" / "profile.v1.yaml").unlink()
+    (folder / "quillbrook" / "profile.v1.yaml").symlink_to("nowhere")
     said = terminal.run("brands", "coverage", code=NOT_SO)
+    assert "profile.v1.yaml is not UTF-8" in said
+    assert "quillbrook/profile.v1.yaml:1: error: cannot be read" in said
     assert "complete_reasons.2.code" in said
     assert "maplegrove/profile.v1.yaml" in said
     assert "harborline" in said

@@ -100,6 +100,7 @@ def test_what_cannot_be_done_is_said(terminal, bring):
         assert told in terminal.run("brands", *words, code=code)
     refused = terminal.ask("brands", "activate", "harborline", "9", *AGREED, code=NOT_SO)
     assert refused["refused"] == "unknown_version"
+    assert "there is no such version" in refused["why"]
 
 
 def test_a_draft_that_is_activated_has_its_webhooks_signed_as_an_import_has(tmp_path, staffed_url):
@@ -124,3 +125,12 @@ def test_who_has_no_key_to_sign_by_is_told_so_at_the_activation(terminal):
     terminal.run("brands", "import", "profile.yaml", "--draft", *AGREED)
     told = terminal.run("brands", "activate", "harborline", "2", *AGREED)
     assert "nothing signs the webhooks of feed.harborline.web" in told
+
+
+def test_what_a_roll_back_brings_has_its_webhooks_signed(terminal, bring, tmp_path, staffed_url):
+    (tmp_path / "profile.yaml").write_text(harborline(2) + WEBHOOK, encoding="utf-8")
+    assert "nothing signs the webhooks" in terminal.run("brands", "import", "profile.yaml", *AGREED)
+    bring(3)
+    signing = Terminal(tmp_path, DATABASE_URL=staffed_url, SECRET_KEYS=new_sealing_key())
+    told = signing.run("brands", "rollback", "harborline", *AGREED)
+    assert "its webhooks are signed now: feed.harborline.web" in told

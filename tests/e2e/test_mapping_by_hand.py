@@ -21,6 +21,11 @@ async def _waiting(url):
         )
 
 
+async def _declined(url):
+    async with opened(url) as road:
+        await road.receive(offer("A-2"), provider("offer.decline", "A-2", reason="Ready 4 billing"))
+
+
 @pytest.fixture
 def terminal(tmp_path, staffed_url):
     asyncio.run(_waiting(staffed_url))
@@ -39,7 +44,7 @@ def test_a_mapping_is_shown_asked_for_brought_into_force_and_releases(terminal):
     assert "of which 0 would differ" in told
     assert "bring version 2 into force?" in told
     assert "released, job by job in order: complete 'Ready 4 billing': records 1" in told
-    assert "goes on with" not in told
+    assert "waits still" not in told
     assert versions(terminal) == [(1, "retired"), (2, "active")]
     assert [row["state"] for row in terminal.ask("records", "list", "--state", "requeued")] == ["requeued"]
     document = terminal.run("brands", "show", "harborline", "2", "--document")
@@ -78,3 +83,16 @@ def test_a_script_says_yes_beforehand_and_gets_one_document(terminal):
 def test_what_cannot_be_mapped_is_said(terminal, words, told, code):
     assert told in terminal.run(*words, code=code)
     assert versions(terminal) == [(1, "active")]
+
+
+def test_a_script_learns_by_a_word_why_nothing_was_mapped(terminal):
+    found = read_json(terminal.run(*MEANT[:-1], "NEW", *WHY, "--yes", "--json", code=NOT_SO))
+    assert (found["refused"], found["problems"]) == ("unclear", [])
+    assert "as a new one it needs --outcome" in found["why"]
+
+
+def test_what_waits_in_another_list_is_not_said_to_be_released(terminal, staffed_url):
+    asyncio.run(_declined(staffed_url))
+    told = terminal.run(*MEANT, "--list", "complete", *WHY, "--yes")
+    assert "released, job by job in order: complete 'Ready 4 billing': records 1, deliveries 0, jobs 1\n" in told
+    assert "waits still: decline 'Ready 4 billing': records 0, deliveries 1, jobs 1" in told

@@ -75,6 +75,22 @@ def test_each_evaluation_begins_anew():
     assert [expression.of(LIST) for _ in range(60)] == [600] * 60
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{a: id,\n b: [c}", "look at line 2 of it"),
+        ("{a: id,\n b: ", "look at line 2 of it"),
+        ("a\n| 'open", "look at line 2 of it"),
+        ("!" * 8_000 + "a", "nested too deep: write it with fewer"),
+        ("a" * 16_001, "longer than 16000 characters: give"),
+        ("shout(id)", "unknown function shout(): there are"),
+    ],
+    ids=["bracket", "end", "quote", "deep", "long", "function"],
+)
+def test_what_cannot_be_compiled_says_what_to_do(text, said):
+    assert said in compile_expression(text, {}).what
+
+
 def test_the_check_says_what_to_do_about_it():
     doubling = " | ".join(["{a: @, b: @}"] * 60)
     problems = check_profile(profile_of(custom(f"default: '{doubling}'")), "x")

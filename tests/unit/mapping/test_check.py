@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.mapping.check import check_profile
 from gateway.mapping.problems import Level
+from gateway.mapping.profile import parse_profile
 from tests.unit.mapping.texts import CODES, PLAIN, REASONS, custom, profile_of, with_lines
 
 
@@ -118,6 +119,13 @@ def test_a_webhook_goes_to_an_address_that_can_be_one():
         assert found_in(PLAIN + with_lines("destinations:", row % url)) == []
 
 
+@pytest.mark.parametrize("written", ["json", "application/json\\r\\nx-more: 1", "application/json; charset", "täxt/x"])
+def test_a_body_says_what_it_is_by_a_media_type(written):
+    text = custom("default: id", more=f'  content_type: "{written}"\n')
+    assert [member for member, _ in errors_in(text)] == ["feed.content_type"]
+    assert errors_in(custom("default: id", more="  content_type: text/plain; charset=utf-8\n")) == []
+
+
 @pytest.mark.parametrize("topic", ["offers.rival.v1", "offers.v1", "actions.v1", "feed.acme.v1"])
 def test_its_own_json_is_not_read_in_the_place_of_others_records(topic):
     members = ("type: type", "id: id", "subject: job", "data: {offer.submit: body}")
@@ -139,7 +147,8 @@ def test_a_transformation_has_a_name_of_its_own_and_expressions_that_compile():
 def test_problems_name_file_line_and_member():
     (problem, *_) = check_profile(profile_of(custom("default: shout(id)")), "acme/profile.v1.yaml")
     line = len(PLAIN.splitlines()) + 4
-    assert str(problem) == f"acme/profile.v1.yaml:{line}: error: feed.events.default: unknown function shout()"
+    said = f"acme/profile.v1.yaml:{line}: error: feed.events.default: unknown function shout(): there are "
+    assert str(problem).startswith(said)
 
 
 TEXTS = st.sampled_from(["A", "B", "C"])
@@ -154,3 +163,8 @@ def test_strange_lists_of_reasons_are_judged_and_nothing_is_raised(complete, pla
     text = PLAIN + with_lines(*(part for name, rows in lists.items() if rows for part in (f"{name}:", *rows)))
     for _, member, _, _ in found_in(text):
         assert member.partition(".")[0] in lists
+
+
+def test_an_empty_code_is_neither_a_code_nor_a_refusal():
+    (found,) = parse_profile(PLAIN.replace("status: paused, code: P", "status: paused, code: ''"), file="x")
+    assert (found.member, found.what) == ("status_codes.4.code", "is empty: write it, or leave the member out")

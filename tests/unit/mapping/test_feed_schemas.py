@@ -81,9 +81,15 @@ def test_what_is_no_schema_of_its_own_is_refused(schema, member, what):
 
 @pytest.mark.parametrize(
     ("schema", "said"),
-    [("{$ref: '#/$defs/none'}", "is not in it: write it under $defs"), ("{$ref: '#'}", "leads back to itself")],
+    [
+        ("{$ref: '#/$defs/none'}", "is not in it: write it under $defs"),
+        ("{$ref: '#'}", "leads back to itself"),
+        ("{required: [a], $ref: '#/required'}", "leads to what is no schema"),
+        ("{allOf: [{}], $ref: '#/allOf/first'}", "leads to what is no schema"),
+        ("{default: {required: 5}, $ref: '#/default'}", "leads to what is no schema"),
+    ],
 )
-def test_a_reference_to_nothing_or_to_itself_is_refused(schema, said):
+def test_a_reference_to_nothing_to_itself_or_to_no_schema_is_refused(schema, said):
     errors = errors_in(custom(BODY) + schemas(f"default: {schema}"))
     assert errors
     assert all(said in what for _, _, what in errors), errors

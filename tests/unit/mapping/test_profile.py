@@ -82,6 +82,22 @@ def test_yaml_that_is_not_plain_is_refused(extra, line, said):
         assert all(place[0] >= lines for place in found), (line, found)
 
 
+@pytest.mark.parametrize(
+    ("extra", "member"),
+    [
+        ("tables: &all {}", "tables"),
+        ("tables: {a: {k: v}, b: &x {k: v}}", "tables.b"),
+        ("tables: {&k a: {k: v}}", "tables.a"),
+        ("routing:\n  - {organization: one}\n  - {organization: !!str two}", "routing.1.organization"),
+        ("routing:\n  - postal_prefixes: ['1', &y '2']", "routing.0.postal_prefixes.1"),
+        ("tables: {[a]: !!str b}", "tables"),
+        ("features:\n  <<: *none", "features.<<"),
+    ],
+)
+def test_an_anchor_an_alias_and_a_tag_are_refused_with_their_member(extra, member):
+    assert member in {where for _, where in problems_of(PLAIN + extra + "\n")}
+
+
 def test_a_bomb_of_anchors_is_not_unfolded():
     bomb = "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))])
     assert all("anchors" in what for what in problems_of(bomb).values())

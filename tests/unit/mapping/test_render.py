@@ -196,6 +196,7 @@ def test_an_expression_of_a_type_goes_before_the_default():
         (["default: '&id'"], "", WhyNot.NOT_JSON),
         (["default: id"], "  key: data.nothing\n", WhyNot.EMPTY_KEY),
         (["default: id"], "  key: upper(data)\n", WhyNot.EXPRESSION_FAILED),
+        (["default: id"], "  key: '`\"\\ud800\"`'\n", WhyNot.EXPRESSION_FAILED),
     ],
 )
 def test_what_an_expression_cannot_make(expressions, more, reason):
