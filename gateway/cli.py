@@ -6,6 +6,7 @@ Exit codes: 0 done · 1 the thing asked for is not so · 2 wrong usage.
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -146,4 +147,8 @@ def settings(*, json: Json = False) -> None:
 
 def main() -> None:
     """The console script."""
+    for word in sys.argv:
+        if not word.isascii() and word != word.encode(errors="replace").decode():
+            typer.echo(f"an argument is not UTF-8: {word!a}", err=True)
+            sys.exit(USAGE)
     app()

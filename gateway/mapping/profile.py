@@ -25,6 +25,7 @@ from pydantic import (
 from gateway.core.events import EventType
 from gateway.core.job import JobStatus, VisitStatus
 from gateway.core.reasons import DEFAULT_COMPLETE, Ending, GivenReason, Reason, ReasonKind, ReasonLists
+from gateway.core.values import replace
 from gateway.mapping.booking_page import BrandsPage
 from gateway.mapping.codes import CLOSURES, Code, CodeTable, Refusal, Standing
 from gateway.mapping.expressions import Expression, NotAnExpression, compile_expression
@@ -40,6 +41,8 @@ Expressions = Mapping[str, Expression | NotAnExpression]
 # Types a destination can be sent at all; of these an account's feed gets those that are for enterprises.
 EVENT_NAMES = frozenset(kind.value for kind in EventType)
 DEFAULT = "default"
+# Nobody mends more at a time.
+MOST_PROBLEMS = 200
 
 
 class PlainReason(Part):
@@ -299,10 +302,17 @@ def parse_profile(text: str, *, file: str) -> Profile | tuple[Problem, ...]:
     """The profile that `text` holds, or all that is wrong with its shape. `file` is only for the problems' sake."""
     source = read_source(text, file=file)
     if not isinstance(source, Source):
-        return source
+        return _first_of(source)
     try:
         profile = Profile.model_validate(source.members)
     except ValidationError as error:
-        return problems_in(error, source, Profile)
+        return _first_of(problems_in(error, source, Profile))
     profile._lines.update(source.lines)  # noqa: SLF001 - set once, here
     return profile
+
+
+def _first_of(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    last = problems[MOST_PROBLEMS]
+    return (*problems[:MOST_PROBLEMS], replace(last, what=f"and {len(problems) - MOST_PROBLEMS} more from here on"))

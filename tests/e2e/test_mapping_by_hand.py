@@ -95,4 +95,10 @@ def test_what_waits_in_another_list_is_not_said_to_be_released(terminal, staffed
     asyncio.run(_declined(staffed_url))
     told = terminal.run(*MEANT, "--list", "complete", *WHY, "--yes")
     assert "released, job by job in order: complete 'Ready 4 billing': records 1, deliveries 0, jobs 1\n" in told
-    assert "waits still: decline 'Ready 4 billing': records 0, deliveries 1, jobs 1" in told
+    assert "waits still" not in told
+    assert [one["kind"] for one in terminal.ask("brands", "held")] == ["decline"]
+
+
+def test_words_that_are_no_text_are_refused_before_anything_is_done(terminal):
+    words = ("brands", "map", "harborline", "--reason", "caf\udce9", "--as", "RFB", *WHY)
+    assert "an argument is not UTF-8" in terminal.run_alone(*words, code=USAGE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.mapping.profile import Profile, parse_profile
+from gateway.mapping.profile import MOST_PROBLEMS, Profile, parse_profile
 from gateway.mapping.profile_problems import known_members
 from tests.unit.mapping.texts import PLAIN, REASONS, with_lines
 
@@ -145,3 +145,10 @@ def test_the_members_of_any_part_are_known():
 def test_a_key_is_taken_as_it_is_written():
     profile = parse_profile(PLAIN + with_lines("tables: {t: {NO: 1, 010: 2, 1.10: three}}"), file="x")
     assert profile.tables == {"t": {"NO": 1, "010": 2, "1.10": "three"}}
+
+
+def test_of_thousands_of_problems_the_first_are_told_and_how_many_there_are():
+    found = parse_profile(PLAIN + "tables:\n" + "  one: {}\n" * 5_000, file="p.yaml")
+    assert len(found) == MOST_PROBLEMS + 1
+    assert found[-1].what == f"and {4_999 - MOST_PROBLEMS} more from here on"
+    assert found[-1].line == found[-2].line + 1
