@@ -122,7 +122,10 @@ def _read_file(name: str) -> Profile:
 
 
 async def _get_version(connection: Transaction, brand: str, word: str) -> Profile:
-    found = find_version(await load_library(connection), brand, word)
+    library = await load_library(connection)
+    found = find_version(library, brand, word)
+    if found is None and word == ACTIVE and library.find(brand) is None:
+        fail(f"nothing of {brand} is in force yet: there is nothing to compare with", NOT_SO)
     if found is None:
         fail(f"{brand} has no version {word!r}: say {_WORDS}", NOT_SO)
     return found

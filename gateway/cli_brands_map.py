@@ -104,6 +104,8 @@ def map_(  # noqa: PLR0913 - one argument per option
         show_json(_document(made, dry_run, moment, left))
     else:
         _show_settled(made, left)
+        file = settings.brands / brand / f"profile.v{made.after.version}.yaml"
+        typer.echo(f"for the folder: `gateway brands show {brand} {made.after.version} --document > {file}`")
 
 
 def _show_plan(made: Plan, dry_run: DryRun) -> None:
@@ -115,11 +117,11 @@ def _show_plan(made: Plan, dry_run: DryRun) -> None:
 
 
 def _show_settled(made: Plan, left: Sequence[HeldValue]) -> None:
-    brand, version = made.wish.brand, made.after.version
     typer.echo(f"released, job by job in order: {_counted(made.waiting)}")
     if left:
-        typer.echo(f"waits still: {_counted(left)}; the role `clock` goes on with what version {version} knows")
-    typer.echo(f"for the folder: `gateway brands show {brand} {version} --document > {brand}/profile.v{version}.yaml`")
+        typer.echo(
+            f"waits still: {_counted(left)}; the role `clock` goes on with what version {made.after.version} knows"
+        )
 
 
 def _counted(held: Iterable[HeldValue]) -> str:

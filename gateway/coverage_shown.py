@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SIGNS = {Fate.SENT: "✓", Fate.HELD: "‖", Fate.REFUSED: "⊘", Fate.NOT_ASKED_FOR: "–", Fate.MISSING: "✗"}
 MEANINGS = {
-    Fate.SENT: "sent, with the brand's code for how the job stands",
+    Fate.SENT: "sent, with the brand's code for how the job stands; in JSON of its own see the golden files",
     Fate.HELD: "held until the reason is mapped: the action before it is decided, or its delivery",
     Fate.REFUSED: "refused on purpose, by the profile's name for it",
     Fate.NOT_ASKED_FOR: "asked for by no destination",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def check_reasons(profile: Profile) -> Iterator[Finding]:
     """Codes, labels and further texts are unique in their list, also to the eye, and one reason completes.
 
-    Of retired reasons only the codes count: nobody else may have one, ever.
+    Of retired reasons only the codes count: no other reason may have one as its code or label, ever. As a further text
+    it may be given to another, by whoever sends it still.
     """
     for kind, reasons in profile.written_reasons.items():
         name = f"{kind}_reasons"
@@ -50,9 +51,11 @@ def _texts(reason: PlainReason) -> Iterator[tuple[Path, str]]:
 
 def _check_unique(name: str, reasons: Sequence[PlainReason]) -> Iterator[Finding]:
     owners: dict[str, int] = {}
+    retired = {each.code: index for index, each in enumerate(reasons) if each.retired}
     for index, each in enumerate(reasons):
         for member, text in _texts(each):
-            owner = owners.setdefault(text, index)
+            is_code = text in retired and member[0] != "also"
+            owner = retired[text] if is_code else owners.setdefault(text, index)
             if owner != index:
                 yield error((name, index, *member), f"{text!r} stands for the reason number {owner + 1} already")
 

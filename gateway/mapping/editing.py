@@ -40,7 +40,7 @@ def with_text(text: str, kind: ReasonKind, code: str, more: str, *, version: int
     entries = _read_entries(text, name)
     if isinstance(entries, CannotEdit):
         return entries
-    refused = _find_refusal(entries, kind, (more,))
+    refused = _find_refusal(entries, kind, (), (more,))
     if refused is not None:
         return refused
     living = {str(each["code"]): place for place, each in enumerate(entries) if not each.get("retired")}
@@ -66,7 +66,7 @@ def with_reason(text: str, kind: ReasonKind, reason: Reason, *, version: int) ->
     entries = _read_entries(text, name)
     if isinstance(entries, CannotEdit):
         return entries
-    refused = _find_refusal(entries, kind, (reason.code, reason.label, *reason.also))
+    refused = _find_refusal(entries, kind, (reason.code, reason.label), reason.also)
     if refused is not None:
         return refused
     added = _members_of(reason)
@@ -116,20 +116,23 @@ def _read_entries(text: str, name: str) -> list[_Entry] | CannotEdit:
     return entries
 
 
-def _find_refusal(entries: Sequence[_Entry], kind: ReasonKind, texts: Sequence[str]) -> CannotEdit | None:
+def _find_refusal(
+    entries: Sequence[_Entry], kind: ReasonKind, names: Sequence[str], further: Sequence[str]
+) -> CannotEdit | None:
+    """Why a reason cannot have these as its code and label, and those as further texts."""
     if not entries:
         return CannotEdit(f"the profile has no {_list_of(kind)}: any words are taken as they are, and need no mapping")
     for place, entry in enumerate(entries):
         if entry.get("retired"):
-            # Nothing else of it stays taken.
-            if entry["code"] in texts:
+            # Nothing else of it stays taken, nor that for further texts.
+            if entry["code"] in names:
                 return CannotEdit(
                     f"{entry['code']!r} is the code of a retired reason of {_list_of(kind)}, and stays so"
                 )
             continue
         also = entry.get("also", ())
         named = {entry["code"], entry["label"], *(also if isinstance(also, list) else ())}
-        known = next((text for text in texts if text in named), None)
+        known = next((text for text in (*names, *further) if text in named), None)
         if known is not None:
             return CannotEdit(f"{known!r} stands for the reason number {place + 1} of {_list_of(kind)} already")
     return None

@@ -134,3 +134,8 @@ def test_what_a_roll_back_brings_has_its_webhooks_signed(terminal, bring, tmp_pa
     signing = Terminal(tmp_path, DATABASE_URL=staffed_url, SECRET_KEYS=new_sealing_key())
     told = signing.run("brands", "rollback", "harborline", *AGREED)
     assert "its webhooks are signed now: feed.harborline.web" in told
+
+
+def test_a_first_version_has_nothing_to_be_compared_with(terminal):
+    told = terminal.run("brands", "diff", "newcomer", code=NOT_SO)
+    assert "nothing of newcomer is in force yet" in told

@@ -47,6 +47,7 @@ def test_a_mapping_is_shown_asked_for_brought_into_force_and_releases(terminal):
     assert "waits still" not in told
     assert versions(terminal) == [(1, "retired"), (2, "active")]
     assert [row["state"] for row in terminal.ask("records", "list", "--state", "requeued")] == ["requeued"]
+    assert "--document > contracts/brands/harborline/profile.v2.yaml" in told
     document = terminal.run("brands", "show", "harborline", "2", "--document")
     assert "also: [Ready 4 billing]" in document
 

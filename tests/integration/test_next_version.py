@@ -285,3 +285,17 @@ async def test_a_scheduled_version_that_does_not_know_it_is_named(road):
     [warning] = (await get_plan(road, wish())).warnings
     assert "version 2 takes force at" in warning
     assert (await get_plan(road, wish())).after.version == 3
+
+
+async def test_who_still_sends_a_retired_code_is_mapped_to_the_reason_that_follows_it(road, partner):
+    row = "  - {code: WFP, label: Waiting for parts, outcome: pauses}\n"
+    renamed = row.replace("}", ", retired: true}") + row.replace("WFP", "WPT")
+    text = harborline(2)
+    assert row in text
+    await bring_in(road, text.replace(row, renamed))
+    await completed(partner, "A-1", reason="WFP")
+    made, left = await map_(road, wish("WFP", "WPT"))
+    assert ([one.records for one in made.waiting], left) == ([1], ())
+    assert [
+        one["data"]["reason"]["code"] for one in await partner.send() if one["type"].startswith("appointment.comp")
+    ] == ["WPT"]

@@ -340,4 +340,6 @@ def test_the_words_of_a_retired_reason_are_free_and_nothing_is_added_to_it():
     )
     text = HEAD + CODES + with_lines("complete_reasons:", *retired, "  - {code: OK, label: Good, outcome: completes}")
     assert "give one of OK" in with_text(text, COMPLETE, "WAIT", "Parts", version=2).why
-    assert "'WAIT' is the code of a retired reason" in why(with_text(text, COMPLETE, "OK", "WAIT", version=2))
+    assert profile_of(with_text(text, COMPLETE, "OK", "WAIT", version=2)).complete_reasons[1].also == ("WAIT",)
+    again = Reason("WAIT", "Waiting again", Ending.PAUSES)
+    assert "'WAIT' is the code of a retired reason" in why(with_reason(text, COMPLETE, again, version=2))

@@ -51,9 +51,7 @@ def test_no_example_coverage_or_suggestion_has_it():
     assert suggest(["old words", "Old wards"], profile.reasons.listed(ReasonKind.COMPLETE)) == {}
 
 
-@pytest.mark.parametrize(
-    "member", ["code: OLD, label: New words", "code: NEW, label: OLD", "code: NEW, label: New, also: [OLD]"]
-)
+@pytest.mark.parametrize("member", ["code: OLD, label: New words", "code: NEW, label: OLD"])
 @pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
 def test_its_code_stays_taken(member, first):
     row = f"  - {{{member}, outcome: pauses}}\n"
@@ -63,7 +61,19 @@ def test_its_code_stays_taken(member, first):
         else LISTS.replace("decline_reasons", row + "decline_reasons")
     )
     [(_, what, level)] = found_in(PLAIN + lists)
-    assert (what, level) == ("'OLD' stands for the reason number 1 already", Level.ERROR)
+    number = 2 if first else 1
+    assert (what, level) == (f"'OLD' stands for the reason number {number} already", Level.ERROR)
+
+
+def test_who_still_sends_its_code_may_mean_another_reason_and_only_one():
+    row = "  - {code: NEW, label: New words, outcome: pauses, also: [OLD]}\n"
+    text = PLAIN + LISTS.replace("complete_reasons:\n", f"complete_reasons:\n{row}")
+    assert found_in(text) == []
+    profile = profile_of(text)
+    assert profile.reasons.given(ReasonKind.COMPLETE, "OLD").code == "NEW"
+    assert (ReasonKind.COMPLETE, "OLD") in profile.codes_taken
+    twice = text.replace("decline_reasons", row.replace("NEW", "NEXT").replace("New", "Next") + "decline_reasons")
+    assert [what for _, what, _ in found_in(twice)] == ["'OLD' stands for the reason number 1 already"]
 
 
 def test_its_label_may_go_to_the_reason_that_follows_it():
