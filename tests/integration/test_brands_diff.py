@@ -210,9 +210,10 @@ async def test_only_what_was_recorded_since_then_and_at_most_so_much_is_looked_a
     [
         (("harborline", "--since", "a week"), 2, "--since a week"),
         (("harborline", "--to", "nowhere.yaml"), 2, "there is no nowhere.yaml"),
-        (("nobody", "--to", "active"), 1, "nobody has no version 'active'"),
+        (("nobody", "--to", "active"), 1, "nothing of nobody is in force yet"),
+        (("harborline", "--to", "9"), 1, "harborline has no version '9'"),
     ],
-    ids=["since", "file", "brand"],
+    ids=["since", "file", "brand", "version"],
 )
 async def test_what_cannot_be_compared_is_said(said, words, code, said_is):
     ended, _, err = await said(*words)
