@@ -18,6 +18,7 @@ import orjson
 from gateway import webhooks
 from gateway.destination_secrets import SigningSecrets
 from gateway.mapping.render import Document
+from gateway.outbound import dialler
 from gateway.outbound.outcome import Delivered, Fault, Retryable
 from gateway.outbound.webhook import WebhookPublisher
 from gateway.relays import PUBLISH_SHARE, make_relay
@@ -79,6 +80,8 @@ async def make_publisher(kind: str, settings: Settings, database: Database) -> R
     signing = SigningSecrets(database, settings.sealer)
     await signing.refresh()
     webhooks.WebhookPublisher = StoppingWebhooks
+    # What is late is written to a connection that was kept: with a new one to open, the end of the lease comes first.
+    dialler.IDLE_SECONDS = 600.0
     return webhooks.make_webhooks(settings, signing, timeout=timeout)
 
 
