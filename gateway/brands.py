@@ -13,7 +13,7 @@ from gateway.core.visibility import Audience
 from gateway.fitting import Beside, KeptVersions, find_misfits
 from gateway.in_force import LEAD, bring_in, moment_of, put_in_force
 from gateway.inbound.directory import is_feed
-from gateway.mapping.library import NO_PROFILES, Profiles, check_text, read_file
+from gateway.mapping.library import NO_PROFILES, Profiles, check_text, newest_files, read_file
 from gateway.mapping.problems import Level, Problem, has_errors
 from gateway.store.clock import read_now
 from gateway.store.destinations import load_destinations
@@ -238,7 +238,7 @@ async def import_folder(
     lead: timedelta = LEAD,
 ) -> Imported:
     """`import_profile` of the newest version of every brand in `folder`; a bad one never stops the others."""
-    texts, kept = await asyncio.to_thread(_newest_versions, folder), KeptVersions()
+    texts, kept = await asyncio.to_thread(_read_newest, folder), KeptVersions()
     found = [
         await import_profile(
             database,
@@ -264,17 +264,8 @@ async def import_folder(
     )
 
 
-def _newest_versions(folder: Path) -> list[tuple[Path, str | Problem]]:
-    """The profile with the highest number in each brand's folder; `folder` may be a single profile, too."""
-    newest: dict[Path, Path] = {folder: folder} if folder.is_file() else {}
-    for file in folder.glob("*/profile.v*.yaml"):
-        newest[file.parent] = max(newest.get(file.parent, file), file, key=_version_of)
-    return [(file, read_file(file, place=str(file))) for _, file in sorted(newest.items())]
-
-
-def _version_of(file: Path) -> int:
-    digits = file.stem.rpartition("v")[2]
-    return int(digits) if digits.isdecimal() else 0
+def _read_newest(folder: Path) -> list[tuple[Path, str | Problem]]:
+    return [(file, read_file(file, place=str(file))) for file in newest_files(folder)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ Folder = Annotated[Path | None, typer.Argument(help="a folder of brands, or one 
 def check(path: Folder = None, *, json: Json = False) -> None:
     """Check profiles without using them: shape, coverage, expressions, examples."""
     path = path or read_settings().brands
-    files, found = _files_in(path), list[Problem]()
+    files, found = files_in(path), list[Problem]()
     for file in files:
         found += check_file(file, place=str(file), named=path.is_dir())[1]
     show_problems(found, json=json, nothing=f"profiles checked: {len(files)}, no problems")
@@ -52,7 +52,7 @@ def import_(
     """
     settings = read_settings()
     path = path or settings.brands
-    _files_in(path)
+    files_in(path)
     by, plain_webhooks = Operator(author=author, reason=reason), settings.webhook_plain
     imported = ask(
         lambda database: import_folder(
@@ -87,7 +87,7 @@ async def _unsigned(database: Database) -> dict[str, int]:
 
 def profiles_in(path: Path) -> list[Path]:
     """The profiles that `path` names; the end of the program where there is none, or one that cannot be read."""
-    files = _files_in(path)
+    files = files_in(path)
     for file in files:
         text = read_file(file, place=str(file))
         if isinstance(text, Problem):
@@ -95,7 +95,8 @@ def profiles_in(path: Path) -> list[Path]:
     return files
 
 
-def _files_in(path: Path) -> list[Path]:
+def files_in(path: Path) -> list[Path]:
+    """The profiles that `path` names, whether or not they can be read; the end of the program where there is none."""
     if not path.exists():
         fail(f"there is no {path}", USAGE)
     files = [path] if path.is_file() else sorted(path.glob("*/profile.v*.yaml"))

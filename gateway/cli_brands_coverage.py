@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli_brands import files_in
 from gateway.cli_output import NOT_SO, USAGE, Json, fail, make_console, read_settings, show, show_json
 from gateway.coverage_shown import SIGNS, becomes, destinations_of, folded, marks, reason_of, rows, to_csv, to_html
 from gateway.mapping.check import check_profile
 from gateway.mapping.coverage import Coverage, Fate, cover
-from gateway.mapping.library import read_file
+from gateway.mapping.library import newest_files, read_file
 from gateway.mapping.problems import Level
 from gateway.mapping.profile import Profile, parse_profile
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from gateway.mapping.problems import Problem
 
-_FILE = re.compile(r"profile\.v(\d+)\.yaml")
 _LISTS = ("complete_reasons", "decline_reasons", "cancel_reasons")
 _MOST_NAMED = 6
 
@@ -62,7 +61,8 @@ def _covered(path: Path, wanted: list[str]) -> tuple[list[Coverage], list[Proble
     covered: list[Coverage] = []
     problems: list[Problem] = []
     seen: set[str] = set()
-    for file in _newest(path):
+    files_in(path)
+    for file in newest_files(path):
         text = read_file(file, place=str(file))
         profile = parse_profile(text, file=str(file)) if isinstance(text, str) else (text,)
         name = profile.brand if isinstance(profile, Profile) else file.parent.name
@@ -84,22 +84,6 @@ def _unfit(profile: Profile | tuple[Problem, ...], file: Path) -> list[Problem]:
         return [*profile]
     found = check_profile(profile, str(file))
     return [each for each in found if each.level is Level.ERROR and each.member.startswith(_LISTS)]
-
-
-def _newest(path: Path) -> list[Path]:
-    """The newest profile of each brand that `path` names; the end of the program where there is none."""
-    if not path.exists():
-        fail(f"there is no {path}", USAGE)
-    if path.is_file():
-        return [path]
-    newest: dict[Path, tuple[int, Path]] = {}
-    for file in path.glob("*/profile.v*.yaml"):
-        named = _FILE.fullmatch(file.name)
-        if named:
-            newest[file.parent] = max(newest.get(file.parent, (0, file)), (int(named[1]), file))
-    if not newest:
-        fail(f"no brand in {path} has a profile: name the folder above the brands' folders, or one profile", USAGE)
-    return [file for _, (_, file) in sorted(newest.items())]
 
 
 def _write(file: Path, text: str) -> None:

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gateway.mapping.goldens import OwnDocument, goldens
-from gateway.mapping.library import check_text
+from gateway.mapping.library import check_text, find_file_version
 from gateway.mapping.problems import Problem, has_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PROFILE = re.compile(r"profile\.v([1-9]\d{0,5})\.yaml")
 _ROADS_IN = ("inbound", "custom")
 
 
@@ -105,7 +103,7 @@ def make_corpus(files: Iterable[Path]) -> Corpus:
 
 def folder_of(file: Path) -> Path:
     """Where the golden files of the profile in `file` stand."""
-    version = _find_version(file)
+    version = find_file_version(file)
     if version is None or version == max(_versions_in(file.parent)):
         return file.parent / "golden"
     return file.parent / f"golden.v{version}"
@@ -134,13 +132,8 @@ def _left_over(file: Path) -> Stale:
         return Stale(file, Wrong.LEFT_OVER)
 
 
-def _find_version(file: Path) -> int | None:
-    named = _PROFILE.fullmatch(file.name)
-    return int(named[1]) if named else None
-
-
 def _versions_in(brand: Path) -> list[int]:
-    found = (_find_version(file) for file in brand.glob("profile.v*.yaml"))
+    found = (find_file_version(file) for file in brand.glob("profile.v*.yaml"))
     return [version for version in found if version is not None]
 
 

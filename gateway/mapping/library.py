@@ -143,6 +143,20 @@ def load_folder(path: Path, *, at: datetime | None = None) -> tuple[Profiles, tu
     return Profiles.of(good, active=active), (*problems, *clashes)
 
 
+def find_file_version(file: Path) -> int | None:
+    """The version that a profile's file has in its name."""
+    named = _FILE.fullmatch(file.name)
+    return int(named[1]) if named else None
+
+
+def newest_files(path: Path) -> list[Path]:
+    """The profile with the highest version in each brand's folder of `path`, which may be a single profile, too."""
+    newest = {path: path} if path.is_file() else {}
+    for file in path.glob("*/profile.v*.yaml"):
+        newest[file.parent] = max(newest.get(file.parent, file), file, key=lambda each: find_file_version(each) or 0)
+    return sorted(newest.values())
+
+
 def read_file(file: Path, *, place: str) -> str | Problem:
     """The text of a profile's file, or why there is none."""
     try:
@@ -162,11 +176,10 @@ def check_file(file: Path, *, place: str, named: bool = True) -> tuple[Profile |
     profile, problems = check_text(text, file=place)
     if profile is None or not named:
         return profile, problems
-    number = _FILE.fullmatch(file.name)
     if profile.brand != file.parent.name:
         what = f"is not the name of its folder, {file.parent.name}: write that, or move the file"
         return None, (*problems, Problem(place, profile.line_of("brand"), "brand", what))
-    if number is None or int(number[1]) != profile.version:
+    if find_file_version(file) != profile.version:
         what = f"is not that of its file's name, {file.name}: write that, or rename the file"
         return None, (*problems, Problem(place, profile.line_of("version"), "version", what))
     return profile, problems
