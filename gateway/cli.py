@@ -148,7 +148,7 @@ def settings(*, json: Json = False) -> None:
 def main() -> None:
     """The console script."""
     for word in sys.argv:
-        if not word.isascii() and word != word.encode(errors="replace").decode():
+        if word != word.encode(errors="replace").decode():
             typer.echo(f"an argument is not UTF-8: {word!a}", err=True)
             sys.exit(USAGE)
     app()
